@@ -1,0 +1,1 @@
+"""How Valv is put on a machine: configuration, certificates, sandboxes, the operator's commands."""
