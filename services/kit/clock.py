@@ -1,0 +1,31 @@
+"""Owns the reading of time. Nothing else in Valv may ask the operating system what time it is."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where time comes from; tests give a fake one."""
+
+    def now(self) -> datetime:
+        """Return the wall clock as an aware UTC time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never steps; only differences mean anything."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Return the wall clock as an aware UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never steps."""
+        return time.monotonic()

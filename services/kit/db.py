@@ -1,0 +1,145 @@
+"""Owns engines and transactions over a service's own database. Must never hold SQL of a service's domain.
+
+SQLite: write-ahead log, ``synchronous=FULL``, one writer, several readers. PostgreSQL: one pool. A keys database is
+opened with ``secure_delete``: deleted rows are overwritten and no write-ahead file outlives them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
+
+T = TypeVar("T")
+
+_WAIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """Where a database is. ``secure_delete`` is for keys databases."""
+
+    url: str
+    password_file: Path | None = None
+    secure_delete: bool = False
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one this code was written for."""
+
+
+class Database:
+    """One database: short write transactions, and reads that do not wait for them."""
+
+    def __init__(self, config: DatabaseConfig, trace: Callable[[Engine], None] | None = None) -> None:
+        """Make the engines; nothing connects yet. ``trace`` hooks spans onto each engine."""
+        url = make_url(config.url)
+        if config.password_file is not None:
+            url = url.set(password=config.password_file.read_text("utf-8").strip())
+        self.dialect = url.get_backend_name()
+        if self.dialect == "sqlite":
+            self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, secure_delete=config.secure_delete)
+            self._reader = _sqlite(url, "BEGIN", 4, secure_delete=config.secure_delete)
+        else:
+            self._writer = self._reader = create_async_engine(
+                url, pool_size=8, max_overflow=0, pool_timeout=_WAIT_SECONDS, pool_pre_ping=True, hide_parameters=True
+            )
+        if trace is not None:
+            for engine in {self._writer, self._reader}:
+                trace(engine.sync_engine)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction: committed at the end of the block, rolled back when it raises."""
+        async with _transaction(self._writer) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a read transaction: one consistent view."""
+        async with _transaction(self._reader) as connection:
+            yield connection
+
+    async def require_revision(self, revision: str) -> None:
+        """Check that the migrations are at this revision.
+
+        Raises:
+            SchemaError: They are not.
+        """
+        async with self.read() as connection:
+            rows = await connection.execute(text("SELECT version_num FROM alembic_version"))
+            found = rows.scalars().all()
+        if found != [revision]:
+            message = f"the schema is at {found}, this code needs {revision}: run the migrations"
+            raise SchemaError(message)
+
+    async def ping(self) -> None:
+        """Ask the database something trivial; raises what it raises."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end whatever happens to the caller; a cancellation is delivered after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    connection = await engine.connect()
+    try:
+        transaction = await connection.begin()
+        try:
+            yield connection
+        except BaseException:
+            await finish(transaction.rollback())
+            raise
+        await finish(transaction.commit())
+    finally:
+        await finish(connection.close())
+
+
+def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=size, max_overflow=0, pool_timeout=_WAIT_SECONDS, hide_parameters=True, connect_args={"timeout": _WAIT_SECONDS}
+    )
+
+    def connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's adapter type is private
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=" + ("DELETE" if secure_delete else "WAL"))
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if secure_delete:
+            cursor.execute("PRAGMA secure_delete=ON")
+        cursor.close()
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connect)
+    event.listen(engine.sync_engine, "begin", start)
+    return engine

@@ -1,0 +1,208 @@
+"""Owns the life of a service process: flags, configuration, start, readiness, signals, drain. One way for all."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from services.kit.chain import Chain
+from services.kit.clients import Channels, PeersConfig
+from services.kit.clock import Clock, SystemClock
+from services.kit.config import ConfigError, ServiceConfig, load
+from services.kit.ids import Ids
+from services.kit.refusals import Refusals
+from services.kit.relay import Relay, Sender
+from services.kit.server import Foreign, Handlers, Server
+from services.kit.shipping import AuditSender
+from services.kit.telemetry import Log, Telemetry, TelemetryConfig
+from services.kit.tls import TLSConfig, TLSMaterial
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from typing import Any
+
+    from services.kit.assertion import AssertionVerifier
+    from services.kit.outbox import Outbox
+
+PROBE_SECONDS = 1.0
+
+
+class Config(Protocol):
+    """What every service's configuration holds."""
+
+    @property
+    def service(self) -> ServiceConfig: ...  # noqa: D102 - named by its type
+    @property
+    def tls(self) -> TLSConfig: ...  # noqa: D102
+    @property
+    def telemetry(self) -> TelemetryConfig: ...  # noqa: D102
+    @property
+    def peers(self) -> PeersConfig: ...  # noqa: D102
+
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass
+class Runtime:
+    """What the kit gives a service to build itself from."""
+
+    role: str
+    clock: Clock
+    ids: Ids
+    tls: TLSMaterial
+    channels: Channels
+    telemetry: Telemetry
+    log: Log
+
+
+@dataclass
+class Application:
+    """A built service: what it serves, what runs beside it, what must hold for it to be ready."""
+
+    handlers: Handlers = field(default_factory=dict)
+    foreign: Sequence[Foreign] = ()
+    outbox: Outbox | None = None
+    sender: Sender | None = None
+    verifier: AssertionVerifier | None = None
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    probes: Sequence[Callable[[], Awaitable[None]]] = ()
+    closers: Sequence[Callable[[], Awaitable[None]]] = ()
+    surfaces: Sequence[Callable[[Chain], Surface]] = ()
+
+
+class Surface(Protocol):
+    """Another listener of the process, such as the files data plane; its calls go through the same chain."""
+
+    async def start(self) -> None:
+        """Listen."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, let the running ones end within ``grace`` seconds, then cut them."""
+        ...
+
+
+Build = "Callable[[C, Runtime], Awaitable[Application]]"
+
+
+def run(role: str, config_type: type[C], build: Callable[[C, Runtime], Awaitable[Application]]) -> int:
+    """Run a service until it is told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=f"valv-{role}")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--check-config", action="store_true", help="read the configuration, say whether it holds, and end")
+    flags = parser.parse_args()
+    try:
+        config = load(config_type, flags.config)  # type: ignore[type-var] - every configuration is a dataclass
+    except ConfigError as error:
+        sys.stderr.write(f"{flags.config}: {error}\n")
+        return 2
+    if flags.check_config:
+        return 0
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return asyncio.run(serve(role, config, build))
+
+
+async def serve(role: str, config: C, build: Callable[[C, Runtime], Awaitable[Application]]) -> int:
+    """Build the service, serve until a signal, drain."""
+    clock = SystemClock()
+    ids = Ids(clock)
+    telemetry = Telemetry(role, config.telemetry, clock)
+    log = Log(role)
+    tls = TLSMaterial(config.tls, clock)
+    channels = Channels(tls, config.peers, clock)
+    application = await build(config, Runtime(role, clock, ids, tls, channels, telemetry, log))
+    process = _Process(config.service, application, Runtime(role, clock, ids, tls, channels, telemetry, log))
+    try:
+        return await process.run()
+    finally:
+        for close in (*application.closers, channels.close, telemetry.close):
+            await close()
+        log.info("stopped")
+
+
+class _Process:
+    def __init__(self, config: ServiceConfig, application: Application, runtime: Runtime) -> None:
+        self._config, self._application, self._runtime = config, application, runtime
+        outbox, log = application.outbox, runtime.log
+        self._refusals = None if outbox is None else Refusals(outbox, runtime.clock, log)
+        chain = Chain(
+            runtime.clock, log, outbox, self._refusals, application.verifier, config.max_calls
+        )
+        self._server = Server(chain, runtime.tls, runtime.ids, max_calls=config.max_calls * 2)
+        self._server.add(application.handlers, application.foreign)
+        self._surfaces = [make(chain) for make in application.surfaces]
+        self._ready = False
+
+    async def run(self) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        tasks = {asyncio.create_task(work) for work in self._work()}
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            for surface in self._surfaces:
+                await surface.start()
+            await self._server.start(self._config.listen)
+            self._runtime.log.info("listening", listen=self._config.listen)
+            done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return self._verdict(done - {stopping})
+        finally:
+            stopping.cancel()
+            await self._drain(tasks)
+
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        application, runtime = self._application, self._runtime
+        work = [task() for task in application.tasks]
+        work.append(self._probe())
+        if application.outbox is not None and self._refusals is not None:
+            sender = application.sender or AuditSender(runtime.channels)
+            work.append(Relay(application.outbox, sender, runtime.clock, runtime.ids, runtime.log).run())
+            work.append(self._refusals.run())
+        return work
+
+    def _verdict(self, ended: set[asyncio.Task[None]]) -> int:
+        """A task that ends by itself is a fault of ours: the process ends rather than serve half."""
+        for task in ended:
+            error = task.exception()
+            self._runtime.log.exception("a task ended", error or RuntimeError())
+        return 1 if ended else 0
+
+    async def _probe(self) -> None:
+        while True:
+            ready = True
+            for probe in self._application.probes:
+                try:
+                    await asyncio.wait_for(probe(), PROBE_SECONDS * 5)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready
+                    ready = False
+                    if self._ready:
+                        self._runtime.log.exception("not ready", error)
+            if ready is not self._ready:
+                self._ready = ready
+                await self._server.serving(yes=ready)
+                self._runtime.log.info("serving" if ready else "not serving")
+            await asyncio.sleep(PROBE_SECONDS if ready else PROBE_SECONDS / 5)
+
+    async def _drain(self, tasks: set[asyncio.Task[None]]) -> None:
+        await self._server.serving(yes=False)
+        await asyncio.sleep(self._config.drain_seconds)
+        await asyncio.gather(
+            self._server.stop(self._config.grace_seconds),
+            *(surface.stop(self._config.grace_seconds) for surface in self._surfaces),
+        )
+        if self._refusals is not None and self._application.outbox is not None:
+            await self._refusals.close()
+            await self._application.outbox.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,218 @@
+"""Owns the way from an outbox to the audit log: leased, gapless, at least once, replayable for 14 days.
+
+A record is (producer, epoch, number). The relay numbers committed rows in order, ships them, and forgets nothing until
+the log has answered with the highest number it holds. A new epoch begins at install and whenever the log holds more than
+this outbox has numbered: then the database was restored to an earlier day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.kit.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.kit.clock import Clock
+    from services.kit.ids import Ids
+    from services.kit.outbox import Outbox
+    from services.kit.telemetry import Log
+
+BATCH = 256
+BATCH_BYTES = 1 << 19
+LEASE_SECONDS = 10.0
+KEEP_SECONDS = 14 * 86400.0
+_IDLE_SECONDS = 0.5
+_MAX_PAUSE_SECONDS = 10.0
+
+
+class Away(Exception):  # noqa: N818 - a state of the other side
+    """The log could not be reached or refused; what to do is to try again later."""
+
+
+class Sender(Protocol):
+    """The log as the relay sees it."""
+
+    async def head(self) -> tuple[str, int]:
+        """Return (epoch, highest number) the log holds of this producer; ("", 0) when nothing."""
+        ...
+
+    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
+        """Append; return the highest number held. Raises Away."""
+        ...
+
+
+@dataclass(frozen=True)
+class _State:
+    epoch: str
+    predecessor: str
+    numbered: int
+    shipped: int
+
+
+class Relay:
+    """Ships one outbox. Any number may run; the lease lets one work."""
+
+    def __init__(self, outbox: Outbox, send: Sender, clock: Clock, ids: Ids, log: Log) -> None:
+        """Take the outbox and the way to the log."""
+        self._outbox, self._send, self._clock, self._ids, self._log = outbox, send, clock, ids, log
+        self._holder = ids.new("hld")
+        self._checked = False
+        self._pruned = 0.0
+
+    async def run(self) -> None:
+        """Ship for ever."""
+        pause = _IDLE_SECONDS
+        while True:
+            self._outbox.written.clear()
+            try:
+                busy = await self.step()
+                pause = _IDLE_SECONDS
+            except (Away, Fault, SQLAlchemyError, OSError, TimeoutError) as error:
+                self._log.warning("relay waits", error=type(error).__name__)
+                self._checked, busy = False, False
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+            if not busy:
+                await self._sleep(pause)
+
+    async def _sleep(self, pause: float) -> None:
+        try:
+            await asyncio.wait_for(self._outbox.written.wait(), pause)
+        except TimeoutError:
+            return
+        if pause > _IDLE_SECONDS:  # the log is away: new records must not make us hammer it
+            await asyncio.sleep(pause)
+
+    async def step(self) -> bool:
+        """Number and ship one batch; tell whether there may be more."""
+        state = await self._lease()
+        if state is None:
+            return False
+        if not self._checked:
+            state = await self._agree(state)
+            self._checked = True
+        state = await self._number(state)
+        if state is None or state.shipped == state.numbered:
+            await self._prune()
+            return False
+        events = await self._load(state)
+        highest = await self._send.append(state.epoch, state.predecessor, state.shipped + 1, events)
+        if highest < state.shipped + len(events):
+            self._checked = False
+        await self._save(shipped=min(highest, state.numbered))
+        return True
+
+    async def _lease(self) -> _State | None:
+        table, now = self._outbox.state, self._now()
+        until = now + int(LEASE_SECONDS * 1000)
+        async with self._outbox.database.write() as connection:
+            row = (await connection.execute(select(table).with_for_update())).one_or_none()
+            if row is None:
+                epoch = self._ids.new("epo")
+                await connection.execute(
+                    insert(table).values(
+                        id=1, epoch=epoch, predecessor="", numbered=0, shipped=0, holder=self._holder, until_ms=until
+                    )
+                )
+                return _State(epoch, "", 0, 0)
+            if row.holder != self._holder and row.until_ms > now:
+                return None
+            if row.holder != self._holder:
+                self._checked = False
+            await connection.execute(update(table).values(holder=self._holder, until_ms=until))
+        return _State(row.epoch, row.predecessor, row.numbered, row.shipped)
+
+    async def _agree(self, state: _State) -> _State:
+        """Compare with what the log holds; begin a new epoch, or go back and replay."""
+        epoch, highest = await self._send.head()
+        if epoch == state.epoch and highest <= state.numbered:
+            if highest < state.shipped:
+                self._log.warning("the log holds less than was shipped: replaying", count=state.shipped - highest)
+            await self._save(shipped=highest)
+            return _State(state.epoch, state.predecessor, state.numbered, highest)
+        if epoch in ("", state.predecessor):
+            await self._save(shipped=0)
+            return _State(state.epoch, state.predecessor, state.numbered, 0)
+        return await self._begin_epoch(predecessor=epoch)
+
+    async def _begin_epoch(self, predecessor: str) -> _State:
+        fresh = _State(self._ids.new("epo"), predecessor, 0, 0)
+        table, state = self._outbox.table, self._outbox.state
+        async with self._outbox.database.write() as connection:
+            await self._require_lease(connection)
+            row = (await connection.execute(select(state))).one()
+            unshipped = (table.c.epoch == row.epoch) & (table.c.number > row.shipped)
+            await connection.execute(update(table).where(unshipped).values(epoch=None, number=None))
+            await connection.execute(
+                update(state).values(epoch=fresh.epoch, predecessor=predecessor, numbered=0, shipped=0)
+            )
+        self._log.warning("a new epoch begins: the log holds other records of this producer")
+        return fresh
+
+    async def _number(self, state: _State) -> _State | None:
+        table = self._outbox.table
+        async with self._outbox.database.read() as connection:
+            query = select(table.c.id).where(table.c.number.is_(None)).order_by(table.c.id).limit(BATCH)
+            fresh = (await connection.execute(query)).scalars().all()
+        if not fresh:
+            return state
+        async with self._outbox.database.write() as connection:
+            await self._require_lease(connection)
+            for offset, row in enumerate(fresh, 1):
+                values = {"epoch": state.epoch, "number": state.numbered + offset}
+                await connection.execute(update(table).where(table.c.id == row).values(values))
+            await connection.execute(update(self._outbox.state).values(numbered=state.numbered + len(fresh)))
+        return _State(state.epoch, state.predecessor, state.numbered + len(fresh), state.shipped)
+
+    async def _load(self, state: _State) -> list[bytes]:
+        table = self._outbox.table
+        wanted = (table.c.epoch == state.epoch) & (table.c.number > state.shipped)
+        async with self._outbox.database.read() as connection:
+            query = select(table.c.number, table.c.event).where(wanted).order_by(table.c.number).limit(BATCH)
+            rows = (await connection.execute(query)).all()
+        events: list[bytes] = []
+        size = 0
+        for expected, (number, data) in enumerate(rows, state.shipped + 1):
+            if number != expected:
+                message = "the outbox no longer holds what the log misses"
+                raise Away(message)
+            size += len(data)
+            if events and size > BATCH_BYTES:
+                break
+            events.append(data)
+        return events
+
+    async def _save(self, *, shipped: int) -> None:
+        async with self._outbox.database.write() as connection:
+            await self._require_lease(connection)
+            await connection.execute(update(self._outbox.state).values(shipped=shipped))
+
+    async def _require_lease(self, connection: AsyncConnection) -> None:
+        table = self._outbox.state
+        holder = (await connection.execute(select(table.c.holder).with_for_update())).scalar_one()
+        if holder != self._holder:
+            message = "another relay holds the lease"
+            raise Away(message)
+
+    async def _prune(self) -> None:
+        if self._clock.monotonic() - self._pruned < KEEP_SECONDS / 336:
+            return
+        self._pruned = self._clock.monotonic()
+        table, state = self._outbox.table, self._outbox.state
+        old = table.c.created_ms < self._now() - int(KEEP_SECONDS * 1000)
+        async with self._outbox.database.write() as connection:
+            await self._require_lease(connection)
+            row = (await connection.execute(select(state))).one()
+            shipped = (table.c.epoch != row.epoch) | (table.c.number <= row.shipped)
+            await connection.execute(delete(table).where(old & table.c.number.is_not(None) & shipped))
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)

@@ -1,0 +1,48 @@
+"""Owns the relay's way to the audit service over gRPC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+
+from services.kit.relay import Away
+from valv.audit.v1 import append_pb2, append_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.kit.clients import Channels
+
+_SECONDS = 10.0
+
+
+class AuditSender:
+    """Sends records to AppendService as this process's identity."""
+
+    def __init__(self, channels: Channels) -> None:
+        """Take the channels; the certificate names the producer."""
+        self._channels = channels
+
+    async def head(self) -> tuple[str, int]:
+        """Return (epoch, highest number) the log holds of this producer."""
+        try:
+            reply = await self._stub().GetHead(append_pb2.GetHeadRequest(), timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise Away from error
+        return reply.epoch, reply.highest_number
+
+    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
+        """Append; return the highest number held."""
+        request = append_pb2.AppendRequest(
+            epoch=epoch, predecessor=predecessor, first_number=first_number, events=events
+        )
+        try:
+            reply = await self._stub().Append(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise Away from error
+        return reply.highest_number
+
+    def _stub(self) -> append_pb2_grpc.AppendServiceAsyncStub:
+        stub: append_pb2_grpc.AppendServiceAsyncStub = append_pb2_grpc.AppendServiceStub(self._channels.get("audit"))  # type: ignore[assignment]
+        return stub
