@@ -1,6 +1,7 @@
 """Owns the generated stubs: writes protos/gen from protos/valv, or says (--check) that they are stale.
 
-Never judges a contract: that is buf's work, with protos/buf.yaml. Also lays the imported google protos out in protos/.deps, where buf finds them without asking any registry.
+Never judges a contract: that is buf's work, with protos/buf.yaml. For buf and protoc it also lays the imported google
+protos out in protos/.deps, so that neither asks a registry.
 """
 
 from __future__ import annotations

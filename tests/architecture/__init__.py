@@ -1,0 +1,1 @@
+"""The rules that keep Valv small, layered and honest."""

@@ -1,0 +1,34 @@
+"""Owns what every test gets: real servers on request, the clauses it proves, and no sockets in unit tests."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.support.backends", "tests.support.clauses"]
+
+UNIT = Path(__file__).parent / "unit"
+_guard = {"on": False}
+
+
+def _refuse_sockets(event: str, args: tuple[object, ...]) -> None:
+    """Refuses to connect or bind an internet socket while a unit test runs. (An audit hook cannot be removed.)"""
+    if _guard["on"] and event in {"socket.connect", "socket.bind"}:
+        one = args[0]
+        if isinstance(one, socket.socket) and one.family != socket.AF_UNIX:
+            raise RuntimeError(f"{event} {args[1]}: unit tests open no sockets; this belongs in tests/integration")
+
+
+sys.addaudithook(_refuse_sockets)
+
+
+@pytest.fixture(autouse=True)
+def _socketless(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Turns the refusal on for tests/unit."""
+    _guard["on"] = request.path.is_relative_to(UNIT)
+    yield
+    _guard["on"] = False

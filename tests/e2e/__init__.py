@@ -1,0 +1,1 @@
+"""The whole of Valv, from the outside."""

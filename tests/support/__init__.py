@@ -1,0 +1,1 @@
+"""What tests of all services share: fakes that behave, and real certificates."""

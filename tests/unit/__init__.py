@@ -1,0 +1,1 @@
+"""Behaviour of single modules, without sockets."""
