@@ -36,7 +36,8 @@ class Record:
 
     def detail(self, **values: str | int) -> None:
         """Add typed particulars; the names are the fields of ``valv.audit.v1.Details``."""
-        self.details.MergeFrom(event_pb2.Details(**values))  # type: ignore[arg-type] - protobuf checks names and types
+        for name, value in values.items():
+            setattr(self.details, name, value)
 
 
 @dataclass

@@ -48,7 +48,7 @@ MAX_IDEMPOTENCY_KEY = 255
 class Chain:
     """The one way into a handler."""
 
-    def __init__(  # noqa: PLR0913 - the composition root passes each part once
+    def __init__(
         self,
         clock: Clock,
         log: Log,
@@ -63,7 +63,9 @@ class Chain:
         self._running: dict[str, int] = {}
 
     @asynccontextmanager
-    async def around(self, call: Call, request: Message, *, seconds: float | None = DEFAULT_SECONDS) -> AsyncIterator[None]:
+    async def around(
+        self, call: Call, request: Message, *, seconds: float | None = DEFAULT_SECONDS
+    ) -> AsyncIterator[None]:
         """Wrap one call. ``seconds`` is the longest it may take; None lets a transfer run on.
 
         Raises:
@@ -91,7 +93,7 @@ class Chain:
                     method=call.method.full_name,
                     peer=call.peer.role,
                     outcome=outcome,
-                    milliseconds=round((self._clock.monotonic() - started) * 1000, 1),
+                    duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
                 )
 
     @asynccontextmanager
@@ -103,10 +105,10 @@ class Chain:
         except TimeoutError:
             raise Fault(DEADLINE_EXCEEDED) from None
         except (SQLAlchemyError, OSError) as error:
-            self._log.exception("a store failed", error, method=call.method.full_name)
+            self._log.failure("a store failed", error, method=call.method.full_name)
             raise Fault(UNAVAILABLE, retry_after=1) from None
         except Exception as error:  # noqa: BLE001 - the boundary: logged here, told to nobody
-            self._log.exception("a handler failed", error, method=call.method.full_name)
+            self._log.failure("a handler failed", error, method=call.method.full_name)
             raise Fault(INTERNAL) from None
 
     @asynccontextmanager

@@ -11,10 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-if typing.TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
@@ -55,7 +52,7 @@ def load(config_type: type[T], path: Path) -> T:
 
 def _table(config_type: type[T], table: dict[str, Any], where: str, folder: Path) -> T:
     hints = get_type_hints(config_type)
-    fields = {field.name: field for field in dataclasses.fields(config_type) if field.init}
+    fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", config_type)) if field.init}
     unknown = sorted(set(table) - set(fields))
     if unknown:
         message = f"unknown key: {where}{unknown[0]}"
@@ -74,7 +71,7 @@ def _table(config_type: type[T], table: dict[str, Any], where: str, folder: Path
         raise ConfigError(message) from error
 
 
-def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:  # noqa: ANN401, PLR0911 - any TOML value, one return per kind
+def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         (hint,) = (argument for argument in arguments if argument is not type(None))

@@ -10,12 +10,13 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from services.kit import otlp
 from services.kit.chain import Chain
 from services.kit.clients import Channels, PeersConfig
 from services.kit.clock import Clock, SystemClock
-from services.kit.config import ConfigError, ServiceConfig, load
+from services.kit.config import ConfigError, Profile, ServiceConfig, load
 from services.kit.ids import Ids
 from services.kit.refusals import Refusals
 from services.kit.relay import Relay, Sender
@@ -25,8 +26,7 @@ from services.kit.telemetry import Log, Telemetry, TelemetryConfig
 from services.kit.tls import TLSConfig, TLSMaterial
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from services.kit.assertion import AssertionVerifier
     from services.kit.outbox import Outbox
@@ -59,7 +59,6 @@ class Runtime:
     ids: Ids
     tls: TLSMaterial
     channels: Channels
-    telemetry: Telemetry
     log: Log
 
 
@@ -90,17 +89,14 @@ class Surface(Protocol):
         ...
 
 
-Build = "Callable[[C, Runtime], Awaitable[Application]]"
-
-
 def run(role: str, config_type: type[C], build: Callable[[C, Runtime], Awaitable[Application]]) -> int:
     """Run a service until it is told to stop; returns the exit code."""
     parser = argparse.ArgumentParser(prog=f"valv-{role}")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--check-config", action="store_true", help="read the configuration, say whether it holds, and end")
+    parser.add_argument("--check-config", action="store_true", help="read the configuration and end")
     flags = parser.parse_args()
     try:
-        config = load(config_type, flags.config)  # type: ignore[type-var] - every configuration is a dataclass
+        config = load(config_type, flags.config)
     except ConfigError as error:
         sys.stderr.write(f"{flags.config}: {error}\n")
         return 2
@@ -115,12 +111,16 @@ async def serve(role: str, config: C, build: Callable[[C, Runtime], Awaitable[Ap
     """Build the service, serve until a signal, drain."""
     clock = SystemClock()
     ids = Ids(clock)
-    telemetry = Telemetry(role, config.telemetry, clock)
+    development = config.service.profile is Profile.DEVELOPMENT
+    telemetry = Telemetry(
+        role, config.telemetry, clock, lambda endpoint: otlp.exporter(endpoint, development=development)
+    )
     log = Log(role)
     tls = TLSMaterial(config.tls, clock)
     channels = Channels(tls, config.peers, clock)
-    application = await build(config, Runtime(role, clock, ids, tls, channels, telemetry, log))
-    process = _Process(config.service, application, Runtime(role, clock, ids, tls, channels, telemetry, log))
+    runtime = Runtime(role, clock, ids, tls, channels, log)
+    application = await build(config, runtime)
+    process = _Process(config.service, application, runtime)
     try:
         return await process.run()
     finally:
@@ -134,9 +134,7 @@ class _Process:
         self._config, self._application, self._runtime = config, application, runtime
         outbox, log = application.outbox, runtime.log
         self._refusals = None if outbox is None else Refusals(outbox, runtime.clock, log)
-        chain = Chain(
-            runtime.clock, log, outbox, self._refusals, application.verifier, config.max_calls
-        )
+        chain = Chain(runtime.clock, log, outbox, self._refusals, application.verifier, config.max_calls)
         self._server = Server(chain, runtime.tls, runtime.ids, max_calls=config.max_calls * 2)
         self._server.add(application.handlers, application.foreign)
         self._surfaces = [make(chain) for make in application.surfaces]
@@ -148,7 +146,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         tasks = {asyncio.create_task(work) for work in self._work()}
-        stopping = asyncio.create_task(stop.wait())
+        stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         try:
             for surface in self._surfaces:
                 await surface.start()
@@ -170,11 +168,11 @@ class _Process:
             work.append(self._refusals.run())
         return work
 
-    def _verdict(self, ended: set[asyncio.Task[None]]) -> int:
+    def _verdict(self, ended: Iterable[asyncio.Task[Any]]) -> int:
         """A task that ends by itself is a fault of ours: the process ends rather than serve half."""
         for task in ended:
             error = task.exception()
-            self._runtime.log.exception("a task ended", error or RuntimeError())
+            self._runtime.log.failure("a task ended", error or RuntimeError())
         return 1 if ended else 0
 
     async def _probe(self) -> None:
@@ -186,7 +184,7 @@ class _Process:
                 except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready
                     ready = False
                     if self._ready:
-                        self._runtime.log.exception("not ready", error)
+                        self._runtime.log.failure("not ready", error)
             if ready is not self._ready:
                 self._ready = ready
                 await self._server.serving(yes=ready)

@@ -72,7 +72,7 @@ class Outbox:
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def event(self, action: str, outcome: event_pb2.Outcome = event_pb2.OUTCOME_SUCCESS) -> event_pb2.Event:
+    def event(self, action: str, outcome: event_pb2.Outcome.ValueType = event_pb2.OUTCOME_SUCCESS) -> event_pb2.Event:
         """Return a new event of now with an id, to be filled and added."""
         made = event_pb2.Event(event_id=self._ids.new("evt"), action=action, outcome=outcome)
         time = Timestamp()

@@ -118,7 +118,7 @@ def _method(service: ServiceDescriptor, method: MethodDescriptor) -> Method:
         input=message_factory.GetMessageClass(method.input_type),
         output=message_factory.GetMessageClass(method.output_type),
         server_streaming=method.server_streaming,
-        bindings=_bindings(options.Extensions[annotations_pb2.http]),
+        bindings=_bindings(options.Extensions[annotations_pb2.http]),  # type: ignore[index]  # its stub names no type
     )
 
 
@@ -133,8 +133,14 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
             ("no effect", not rule.effect),
             ("no action", rule.effect != policy_pb2.EFFECT_UNRECORDED and not rule.action),
             ("no reason for keeping no record", rule.effect == policy_pb2.EFFECT_UNRECORDED and not rule.because),
-            ("customers come only through the edge", source.subject == policy_pb2.SUBJECT_CUSTOMER and source.callers != ["envoy"]),
-            ("the edge routes no internal class", "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL),
+            (
+                "customers come only through the edge",
+                source.subject == policy_pb2.SUBJECT_CUSTOMER and source.callers != ["envoy"],
+            ),
+            (
+                "the edge routes no internal class",
+                "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL,
+            ),
         )
         if bad
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from services.kit.telemetry import Log
 
 WINDOW_SECONDS = 60
-_Key = tuple[str, str, "event_pb2.Outcome"]
+_Key = tuple[str, str, "event_pb2.Outcome.ValueType"]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Refusals:
         self._outbox, self._clock, self._log = outbox, clock, log
         self._windows: dict[_Key, _Window] = {}
 
-    async def count(self, action: str, reason: str, outcome: event_pb2.Outcome) -> None:
+    async def count(self, action: str, reason: str, outcome: event_pb2.Outcome.ValueType) -> None:
         """Count one refusal; the first of a window is recorded before this returns."""
         key = (action, reason, outcome)
         window = self._windows.get(key)
@@ -58,7 +58,9 @@ class Refusals:
                 try:
                     await self._outbox.record(self._event(key, window.count))
                 except Fault as fault:
-                    self._log.error("a count of refusals was not recorded", reason=fault.reason.name, count=window.count)
+                    self._log.error(
+                        "a count of refusals was not recorded", reason=fault.reason.name, count=window.count
+                    )
 
     def _event(self, key: _Key, count: int) -> event_pb2.Event:
         action, reason, outcome = key

@@ -1,8 +1,8 @@
 """Owns the way from an outbox to the audit log: leased, gapless, at least once, replayable for 14 days.
 
-A record is (producer, epoch, number). The relay numbers committed rows in order, ships them, and forgets nothing until
-the log has answered with the highest number it holds. A new epoch begins at install and whenever the log holds more than
-this outbox has numbered: then the database was restored to an earlier day.
+A record is (producer, epoch, number). The relay numbers committed rows in order, ships them, and forgets nothing
+until the log has answered with the highest number it holds. A new epoch begins at install and whenever the log holds
+more than this outbox has numbered: then the database was restored to an earlier day.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Relay:
                 busy = await self.step()
                 pause = _IDLE_SECONDS
             except (Away, Fault, SQLAlchemyError, OSError, TimeoutError) as error:
-                self._log.warning("relay waits", error=type(error).__name__)
+                self._log.warning("relay waits", type=type(error).__name__)
                 self._checked, busy = False, False
                 pause = min(pause * 2, _MAX_PAUSE_SECONDS)
             if not busy:

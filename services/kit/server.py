@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -124,7 +124,8 @@ class Server:
             call, fault = self._call(method, context), None
             try:
                 async with self._chain.around(call, request, seconds=None):
-                    await call.recorded() if call.scope else None
+                    if call.scope is not None:
+                        await call.recorded()
                     async for reply in handle(request, call):
                         yield reply
             except Fault as raised:
@@ -134,7 +135,7 @@ class Server:
 
         make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
         behaviour: Any = stream if method.server_streaming else unary
-        return make(behaviour, method.input.FromString, method.output.SerializeToString)  # type: ignore[arg-type]
+        return make(behaviour, method.input.FromString, method.output.SerializeToString)
 
     def _call(self, method: Method, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
@@ -155,7 +156,7 @@ def make_call(method: Method, peer: Peer, metadata: Mapping[str, str], ids: Ids)
 
 
 def _seconds(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, float]:
-    remaining = context.time_remaining()
+    remaining = cast("float | None", context.time_remaining())  # None when the client set no deadline
     return {} if remaining is None else {"seconds": min(remaining, 60.0)}
 
 

@@ -44,5 +44,4 @@ class AuditSender:
         return reply.highest_number
 
     def _stub(self) -> append_pb2_grpc.AppendServiceAsyncStub:
-        stub: append_pb2_grpc.AppendServiceAsyncStub = append_pb2_grpc.AppendServiceStub(self._channels.get("audit"))  # type: ignore[assignment]
-        return stub
+        return append_pb2_grpc.AppendServiceStub(self._channels.get("audit"))

@@ -46,7 +46,7 @@ def test_a_good_file_becomes_a_frozen_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    "change, complaint",
     [
         (("[limits]", "[limit]"), "unknown key: limit"),
         (("listen =", "listens ="), "unknown key: service.listens"),

@@ -25,6 +25,14 @@ def test_an_id_is_checked_by_prefix_and_form() -> None:
     made = Ids(FakeClock()).new("usr")
     assert check("usr", made) == made
     assert is_id(made)
-    for wrong in ("", "usr_", made + "0", made.upper(), made.replace("usr", "ses"), made[:-1] + "u", "4242424242424242"):
+    for wrong in (
+        "",
+        "usr_",
+        made + "0",
+        made.upper(),
+        made.replace("usr", "ses"),
+        made[:-1] + "u",
+        "4242424242424242",
+    ):
         with pytest.raises(ValueError, match="not an id"):
             check("usr", wrong)

@@ -76,10 +76,13 @@ async def _write(outbox: Outbox, count: int) -> list[str]:
 
 
 async def test_a_record_commits_and_rolls_back_with_the_action(outbox: Outbox) -> None:
-    with pytest.raises(RuntimeError):
+    async def half() -> None:
         async with outbox.database.write() as connection:
             await outbox.add(connection, outbox.event("test.thing.do"))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await half()
     async with outbox.database.write() as connection:
         await outbox.add(connection, outbox.event("test.thing.do"))
     async with outbox.database.read() as connection:

@@ -59,7 +59,7 @@ def test_a_method_without_a_policy_does_not_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    "change, complaint",
     [
         ({"callers": []}, "no callers"),
         ({"subject": policy_pb2.SUBJECT_UNSPECIFIED}, "no subject"),
