@@ -40,10 +40,7 @@ BACKDATED = timedelta(minutes=5)
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _CLIENT, _SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 _EVERY_ADDRESS = (x509.IPAddress(ipaddress.ip_network("0.0.0.0/0")), x509.IPAddress(ipaddress.ip_network("::/0")))
-_NO_ADDRESS_BUT_LOCAL = (
-    x509.IPAddress(ipaddress.ip_network("127.0.0.1/32")),
-    x509.IPAddress(ipaddress.ip_network("::1/128")),
-)
+_LOCAL_ADDRESSES = (ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network("::1/128"))
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,21 @@ def issue(
     """
     browser = _authority(folder / "browser", "Valv development browser CA", browser_constraints(), now)
     for front in fronts:
-        names = (x509.DNSName("localhost"), *(x509.IPAddress(network.value.network_address) for network in _NO_ADDRESS_BUT_LOCAL))
-        _keep_or_issue(folder / "browser" / _label(front), browser, _Leaf(f"Valv {front}", names, (_SERVER,)), now, LIFETIME)
+        names = (x509.DNSName("localhost"), *(x509.IPAddress(local.network_address) for local in _LOCAL_ADDRESSES))
+        _keep_or_issue(
+            folder / "browser" / _label(front), browser, _Leaf(f"Valv {front}", names, (_SERVER,)), now, LIFETIME
+        )
     workload = _authority(folder / "workload", "Valv development workload CA", workload_constraints(domain), now)
     for role in roles:
-        leaf = _Leaf(f"Valv {role}", (_spiffe(domain, role), x509.DNSName(f"{_label(role)}.{domain}")), (_CLIENT, _SERVER))
+        leaf = _Leaf(
+            f"Valv {role}", (_spiffe(domain, role), x509.DNSName(f"{_label(role)}.{domain}")), (_CLIENT, _SERVER)
+        )
         _keep_or_issue(folder / "workload" / role, workload, leaf, now, LIFETIME)
 
 
-def issue_operator(folder: Path, name: str, now: datetime, *, domain: str = DOMAIN, lifetime: timedelta = OPERATOR_LIFETIME) -> Path:
+def issue_operator(
+    folder: Path, name: str, now: datetime, *, domain: str = DOMAIN, lifetime: timedelta = OPERATOR_LIFETIME
+) -> Path:
     """Issue a personal certificate, always a new one; return the certificate's path (the key is beside it, ``.key``).
 
     Raises:
@@ -105,7 +108,8 @@ def issue_operator(folder: Path, name: str, now: datetime, *, domain: str = DOMA
 
 def browser_constraints() -> x509.NameConstraints:
     """Admit localhost only. The URI subtree names no host that can exist: without one, any URI would be admitted."""
-    permitted = (x509.DNSName("localhost"), *_NO_ADDRESS_BUT_LOCAL, x509.UniformResourceIdentifier("browser.invalid"))
+    addresses = (x509.IPAddress(local) for local in _LOCAL_ADDRESSES)
+    permitted = (x509.DNSName("localhost"), *addresses, x509.UniformResourceIdentifier("browser.invalid"))
     return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
 
 

@@ -1,4 +1,4 @@
-"""Owns the type that secrets travel in. Must never show its value unless asked by name, nor let it be stored or copied."""
+"""Owns the type that secrets travel in. Must never show its value unless asked by name, nor let itself be copied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the process's certificate and the reading of its peers' names. Must never admit a peer by anything but its URI SAN.
+"""Owns the process's certificate and the reading of peers' names. Must never admit a peer by anything but its URI SAN.
 
 Certificates are files that may be replaced at any time: servers pick them up at the next handshake, clients by
 ``generation`` (see ``clients.py``). Both sides speak TLS 1.3; gRPC cannot be told so, hence ``require_tls13``.
