@@ -110,10 +110,9 @@ def build_web() -> None:
     node, npm = find_node()
     environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"}
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        command = [*npm, "--prefix", str(WEB), *arguments]
-        subprocess.run(
-            command, check=True, cwd=WEB, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        made = subprocess.run([*npm, *arguments], check=False, cwd=WEB, env=environment, capture_output=True, text=True)
+        if made.returncode:
+            raise subprocess.CalledProcessError(made.returncode, made.args, made.stdout + made.stderr)
 
 
 def find_node() -> tuple[str, list[str]]:
