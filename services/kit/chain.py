@@ -130,6 +130,7 @@ class Chain:
         scope = call.scope = Scope(call, self._outbox, self._refusals)
         try:
             async with self._faults(call):
+                scope.admit()
                 yield
                 await scope.recorded()
         except Fault as fault:

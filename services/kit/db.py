@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event, make_url, text
@@ -16,8 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
-    from pathlib import Path
-
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
@@ -48,6 +47,7 @@ class Database:
         if config.password_file is not None:
             url = url.set(password=config.password_file.read_text("utf-8").strip())
         self.dialect = url.get_backend_name()
+        self.folder = Path(url.database or "").parent if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, secure_delete=config.secure_delete)
             self._reader = _sqlite(url, "BEGIN", 4, secure_delete=config.secure_delete)
@@ -124,10 +124,15 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, pool_timeout=_WAIT_SECONDS, hide_parameters=True, connect_args={"timeout": _WAIT_SECONDS}
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=_WAIT_SECONDS,
+        hide_parameters=True,
+        connect_args={"timeout": _WAIT_SECONDS},
     )
 
-    def connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's adapter type is private
+    def connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=" + ("DELETE" if secure_delete else "WAL"))

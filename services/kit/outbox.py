@@ -7,6 +7,7 @@ here, so that numbers have no gaps.
 from __future__ import annotations
 
 import asyncio
+from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +19,8 @@ from services.kit.faults import AUDIT_UNAVAILABLE, Fault
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from services.kit.ids import Ids
 
 RECORD_SECONDS = 5.0
+RESERVE_BYTES = 64 << 20
+"""Kept free on the disk of an embedded database, for what the policy calls reserved."""
 _MAX_WAITING = 4096
 _AUTOINCREMENT = BigInteger().with_variant(Integer, "sqlite")
 
@@ -62,8 +66,15 @@ def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
 class Outbox:
     """Writes records; wakes the relay."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
-        """Take the service's own database."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        free: Callable[[Path], int] = lambda folder: disk_usage(folder).free,
+    ) -> None:
+        """Take the service's own database, and how to ask how many bytes its disk has left."""
+        self._free = free
         self.database = database
         self.table, self.state = outbox_tables(MetaData())
         self.written = asyncio.Event()
@@ -79,6 +90,16 @@ class Outbox:
         time.FromDatetime(self._clock.now())
         made.time.CopyFrom(time)
         return made
+
+    def admit(self, *, reserved: bool) -> None:
+        """Refuse what is not ``reserved`` when the last of the database's disk is reached.
+
+        Raises:
+            Fault: AUDIT_UNAVAILABLE.
+        """
+        folder = self.database.folder
+        if not reserved and folder is not None and self._free(folder) < RESERVE_BYTES:
+            raise Fault(AUDIT_UNAVAILABLE, retry_after=60)
 
     async def add(self, connection: AsyncConnection, event: event_pb2.Event) -> None:
         """Write the record in the caller's transaction."""

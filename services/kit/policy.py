@@ -63,6 +63,7 @@ class Policy:
     max_request_bytes: int = DEFAULT_REQUEST_BYTES
     media_types: tuple[str, ...] = ()
     any_origin: bool = False
+    reserved: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         max_request_bytes=source.max_request_bytes or DEFAULT_REQUEST_BYTES,
         media_types=tuple(source.media_types),
         any_origin=source.any_origin,
+        reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
     )
 
 

@@ -49,6 +49,11 @@ class Scope:
         """The service's database."""
         return self._outbox.database
 
+    def admit(self) -> None:
+        """Refuse a call whose record may not fit on the disk any more."""
+        if not self._recorded:
+            self._outbox.admit(reserved=self._call.method.policy.reserved)
+
     async def tx(self) -> AsyncConnection:
         """Return the call's write transaction, beginning it at first use."""
         if self._call.method.policy.effect is Effect.READ:

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 
 from services.kit.faults import Fault
 from services.kit.ids import Ids
-from services.kit.outbox import Outbox
+from services.kit.outbox import RESERVE_BYTES, Outbox
 from services.kit.relay import KEEP_SECONDS, LEASE_SECONDS, Away, Relay
 from services.kit.telemetry import Log
 from tests.support.clock import FakeClock
@@ -109,6 +109,16 @@ async def test_a_record_that_cannot_be_written_refuses(outbox: Outbox) -> None:
     with pytest.raises(Fault) as caught:
         await outbox.record(outbox.event("test.thing.do"))
     assert caught.value.reason.name == "AUDIT_UNAVAILABLE"
+
+
+async def test_the_last_of_the_disk_is_kept_for_what_must_always_be_possible(outbox: Outbox) -> None:
+    left = RESERVE_BYTES
+    outbox._free = lambda _folder: left
+    outbox.admit(reserved=False)
+    left -= 1
+    outbox.admit(reserved=True)
+    with pytest.raises(Fault, match="AUDIT_UNAVAILABLE"):
+        outbox.admit(reserved=False)
 
 
 async def test_everything_written_is_shipped_once_and_in_order(outbox: Outbox, clock: FakeClock) -> None:

@@ -158,6 +158,7 @@ class Policy(_message.Message):
     MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
     MEDIA_TYPES_FIELD_NUMBER: _builtins.int
     ANY_ORIGIN_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """As whom the call acts."""
     rate: Global___RateClass.ValueType
@@ -173,6 +174,10 @@ class Policy(_message.Message):
     any_origin: _builtins.bool
     """The call is refused when it comes from a page of another origin. True for
     everything but inbound webhooks.
+    """
+    reserved: _builtins.bool
+    """The call may use the last of the disk, which is kept back for what must
+    always be possible: signing out, and operators.
     """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -209,10 +214,11 @@ class Policy(_message.Message):
         max_request_bytes: _builtins.int = ...,
         media_types: _abc.Iterable[_builtins.str] | None = ...,
         any_origin: _builtins.bool = ...,
+        reserved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "fresh_within", b"fresh_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "subject", b"subject", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "reserved", b"reserved", "subject", b"subject", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
