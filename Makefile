@@ -66,7 +66,7 @@ fmt: .setup-test ## format, and mend what can be mended
 lock: .setup-test ## compile every requirements.in to hashes; ARGS=--upgrade takes new versions
 	@for room in deploy/envoy deploy/node tests; do echo "lock: $$room"; \
 	  $(COMPILE) $$room/requirements.in -o $$room/requirements.txt $(ARGS) || exit 1; done
-	@for room in deploy $(ROOMS:%=services/%); do echo "lock: $$room"; \
+	@for room in deploy deploy/images/seaweedfs $(ROOMS:%=services/%); do echo "lock: $$room"; \
 	  $(COMPILE) $$room/requirements.in -o $$room/requirements.txt -c tests/requirements.txt || exit 1; done
 
 .PHONY: clean
