@@ -10,18 +10,16 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
-import boto3
-import psycopg
 import pytest
-import redis
 
-from tests.support import containers
-from tests.support.native import NativeServers
 from tests.support.servers import S3Endpoint, Servers
 
 WISH = "VALV_TEST_BACKEND"
 CHOICE = "VALV_TEST_BACKEND_CHOSEN"
+SERVERLESS = tuple(Path(__file__).parents[1] / layer for layer in ("unit", "architecture"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,9 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     wish = os.environ.get(WISH, "auto")
     if wish not in {"auto", "docker", "native"}:
         raise pytest.UsageError(f"{WISH} is {wish!r}; it must be auto, docker or native")
-    reason = "as asked" if wish == "native" else containers.unavailable()
-    if reason and wish == "docker":
-        raise pytest.UsageError(f"{WISH}=docker, but {reason}")
+    asked = [Path(argument.split("::")[0]).resolve() for argument in config.args]
+    if all(path.is_relative_to(SERVERLESS[0]) or path.is_relative_to(SERVERLESS[1]) for path in asked):
+        reason = "these tests use none"
+    else:
+        reason = "as asked" if wish == "native" else import_module("tests.support.containers").unavailable()
+        if reason and wish == "docker":
+            raise pytest.UsageError(f"{WISH}=docker, but {reason}")
     os.environ[CHOICE] = f"native ({reason})" if reason else "docker"
 
 
@@ -45,8 +47,10 @@ def pytest_unconfigure() -> None:
 def pytest_report_header() -> str:
     """Prints the choice."""
     chosen = os.environ[CHOICE]
-    images = ", ".join(containers.image(name) for name in containers.SERVERS)
-    return f"test servers: {chosen}" + (f": {images}" if chosen == "docker" else ": wheels of the same servers")
+    if chosen != "docker":
+        return f"test servers: {chosen}"
+    containers = import_module("tests.support.containers")
+    return f"test servers: docker: {', '.join(containers.image(name) for name in containers.SERVERS)}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -57,8 +61,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
-    """The chosen way to start servers."""
-    return containers.ContainerServers() if os.environ[CHOICE] == "docker" else NativeServers()
+    """The chosen way to start servers; loaded now, since most runs of unit tests need none of it."""
+    if os.environ[CHOICE] == "docker":
+        chosen: Servers = import_module("tests.support.containers").ContainerServers()
+    else:
+        chosen = import_module("tests.support.native").NativeServers()
+    return chosen
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +79,7 @@ def postgres_server(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty PostgreSQL database that belongs to this test, as a SQLAlchemy URL (postgresql+psycopg)."""
+    psycopg = import_module("psycopg")
     name = f"test_{secrets.token_hex(6)}"
     admin = postgres_server.replace("+psycopg", "")
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -89,7 +98,7 @@ def redis_server(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
     """An empty Valkey, as a redis:// URL."""
-    with redis.Redis.from_url(redis_server) as client:
+    with import_module("redis").Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
 
@@ -105,7 +114,7 @@ def s3_server(servers: Servers) -> Iterator[S3Endpoint]:
 def s3_endpoint(s3_server: S3Endpoint) -> S3Endpoint:
     """An S3 server with an empty bucket that belongs to this test."""
     bucket = f"test-{secrets.token_hex(6)}"
-    client = boto3.client(
+    client = import_module("boto3").client(
         "s3",
         endpoint_url=s3_server.url,
         aws_access_key_id=s3_server.access_key,
