@@ -1,0 +1,1 @@
+"""The audit service: an append-only Merkle log of everything that happened, and each customer's view of it."""

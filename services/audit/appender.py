@@ -1,0 +1,159 @@
+"""The appender: takes producers' records in, each exactly once and none before its predecessor.
+
+Owns the judgement on (producer, epoch, number) and the group commit: concurrent calls share one transaction, and each
+is answered when that is durable. Never signs and never opens a body.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.audit.bodies import Bodies
+from services.audit.errors import AUDIT_EPOCH, AUDIT_GAP, AUDIT_REUSED
+from services.audit.event import Event
+from services.audit.store import Appending, AppendStore, DuplicateEventError, Head, Record
+from services.kit.faults import OVERLOADED, Fault
+
+MAX_WAITING = 8192
+"""Events that may wait for a commit before callers are told to come back."""
+_COMMIT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call's records belong."""
+
+    producer: str
+    epoch: str
+    predecessor: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    place: Place
+    records: list[Record]
+    done: asyncio.Future[int]
+
+
+class Appender:
+    """Appends to the log."""
+
+    def __init__(
+        self, store: AppendStore, bodies: Bodies, require_sound: Callable[[], None], committed: Callable[[], None]
+    ) -> None:
+        """Take the store, the sealing, the guard to ask before each append, and whom to tell after each commit."""
+        self._store, self._bodies = store, bodies
+        self._require_sound, self._committed = require_sound, committed
+        self._queue: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._pending = 0
+
+    async def head(self, producer: str) -> Head | None:
+        """Return the producer's current epoch and the highest number held of it."""
+        return await self._store.head(producer)
+
+    async def append(self, place: Place, events: Sequence[Event]) -> int:
+        """Append consecutive events; return the highest number held of the epoch, once it is durable.
+
+        Raises:
+            Fault: AUDIT_GAP, AUDIT_EPOCH, AUDIT_REUSED, LOG_HALTED or OVERLOADED. Nothing was taken.
+        """
+        self._require_sound()
+        if self._pending + len(events) > MAX_WAITING:
+            raise Fault(OVERLOADED, retry_after=1)
+        self._pending += len(events)
+        try:
+            records = await self._bodies.seal(events, place.producer, place.epoch, place.first)
+            done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._queue.append(_Waiting(place, records, done))
+            self._arrived.set()
+            return await done
+        finally:
+            self._pending -= len(events)
+
+    async def run(self) -> None:
+        """Commit what arrives until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                await self._commit(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        taken, size = 0, 0
+        while taken < len(self._queue) and (taken == 0 or size + len(self._queue[taken].records) <= _COMMIT):
+            size += len(self._queue[taken].records)
+            taken += 1
+        batch, self._queue = self._queue[:taken], self._queue[taken:]
+        return [waiting for waiting in batch if not waiting.done.done()]
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        results: list[int | Exception] = []
+        try:
+            async with self._store.begin() as transaction:
+                for waiting in batch:
+                    results.append(await _judge(transaction, waiting))  # noqa: PERF401 - each sees the one before
+        except Exception as error:  # noqa: BLE001 - given to the callers, whose chain knows what to say
+            if len(batch) > 1:  # one bad record must not refuse its neighbours
+                for waiting in batch:
+                    await self._commit([waiting])
+                return
+            refused = Fault(AUDIT_REUSED) if isinstance(error, DuplicateEventError) else error
+            results = [refused for _ in batch]
+        for waiting, result in zip(batch, results, strict=True):
+            _settle(waiting.done, result)
+        self._committed()
+
+
+async def _judge(transaction: Appending, waiting: _Waiting) -> int | Fault:
+    place, records = waiting.place, waiting.records
+    current = await transaction.latest(place.producer)
+    if current is None or current.epoch != place.epoch:
+        past = await transaction.held(place.producer, place.epoch)
+        if past is not None:
+            return await _past(transaction, place, records, past)
+        if place.predecessor != (current.epoch if current else ""):
+            await transaction.alarm(place.producer, place.epoch, AUDIT_EPOCH.name, 0)
+            return Fault(AUDIT_EPOCH)
+    highest = current.highest if current is not None and current.epoch == place.epoch else 0
+    if place.first > highest + 1:
+        await transaction.alarm(place.producer, place.epoch, AUDIT_GAP.name, place.first - highest - 1)
+        return Fault(AUDIT_GAP)
+    if current is None or current.epoch != place.epoch:
+        await transaction.begin_epoch(place.producer, place.epoch, place.predecessor)
+    again = records[: highest + 1 - place.first]
+    if again and not await _same(transaction, place, again):
+        return Fault(AUDIT_REUSED)
+    fresh = records[len(again) :]
+    if fresh:
+        await transaction.insert(place.producer, place.epoch, fresh)
+        await transaction.calm(place.producer)
+    return highest + len(fresh)
+
+
+async def _past(transaction: Appending, place: Place, records: Sequence[Record], past: Head) -> int | Fault:
+    """Judge records of an epoch that has a successor: it takes no new ones."""
+    if place.first + len(records) - 1 > past.highest:
+        await transaction.alarm(place.producer, place.epoch, AUDIT_EPOCH.name, 0)
+        return Fault(AUDIT_EPOCH)
+    return past.highest if await _same(transaction, place, records) else Fault(AUDIT_REUSED)
+
+
+async def _same(transaction: Appending, place: Place, records: Sequence[Record]) -> bool:
+    if not records:
+        return True
+    held = await transaction.event_ids(place.producer, place.epoch, place.first, place.first + len(records) - 1)
+    if held == [record.event_id for record in records]:
+        return True
+    await transaction.alarm(place.producer, place.epoch, AUDIT_REUSED.name, 0)
+    return False
+
+
+def _settle(done: asyncio.Future[int], result: int | Exception) -> None:
+    if done.done():
+        return
+    if isinstance(result, Exception):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

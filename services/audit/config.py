@@ -1,0 +1,65 @@
+"""The audit service's configuration.
+
+Owns its shape and what may not be combined. Holds paths of secrets, never secrets.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.audit.tile_s3 import S3Config
+from services.kit.clients import PeersConfig
+from services.kit.config import ServiceConfig
+from services.kit.db import DatabaseConfig
+from services.kit.envelope import RootKeyConfig
+from services.kit.telemetry import TelemetryConfig
+from services.kit.tls import TLSConfig
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """The log's identity."""
+
+    origin: str
+    """Its name for ever: the scheme-less address it is served at, such as "example.com/log"."""
+    signing_key_file: Path
+    """Ed25519 private key, PEM (PKCS #8), readable by its owner only."""
+
+
+@dataclass(frozen=True)
+class TilesConfig:
+    """Where tiles are: a directory or a bucket, one of them."""
+
+    directory: Path | None = None
+    s3: S3Config | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse none and both."""
+        if (self.directory is None) == (self.s3 is None):
+            raise ValueError("a directory or s3, one of them")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The audit service's configuration."""
+
+    service: ServiceConfig
+    tls: TLSConfig
+    database: DatabaseConfig
+    keys_database: DatabaseConfig
+    checkpoint_database: DatabaseConfig
+    """Apart from `database`, and never restored from a backup."""
+    root_key: RootKeyConfig
+    log: LogConfig
+    tiles: TilesConfig
+    public_url: str
+    """The issuer of assertions, such as "https://localhost:8443"."""
+    audience: str = "valv"
+    peers: PeersConfig = field(default_factory=PeersConfig)
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse what would undo a promise."""
+        if len({self.database.url, self.keys_database.url, self.checkpoint_database.url}) != 3:  # noqa: PLR2004
+            raise ValueError("database, keys_database and checkpoint_database are three databases")
+        if not self.keys_database.secure_delete and self.keys_database.url.startswith("sqlite"):
+            raise ValueError("keys_database.secure_delete must be true")

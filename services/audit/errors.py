@@ -1,0 +1,12 @@
+"""The reasons the audit service refuses for, beside the kit's."""
+
+from services.kit.faults import Code, Reason
+
+AUDIT_GAP = Reason("AUDIT_GAP", Code.FAILED_PRECONDITION, "Records are missing before these. Send the next number.")
+AUDIT_EPOCH = Reason("AUDIT_EPOCH", Code.FAILED_PRECONDITION, "The epoch does not follow the one the log holds.")
+AUDIT_REUSED = Reason("AUDIT_REUSED", Code.ALREADY_EXISTS, "The log holds another record under this number or id.")
+AUDIT_EVENT_REFUSED = Reason("AUDIT_EVENT_REFUSED", Code.INVALID_ARGUMENT, "An event does not fit the schema.")
+LOG_HALTED = Reason("LOG_HALTED", Code.UNAVAILABLE, "The log does not agree with what it signed and takes no records.")
+NOT_YET_PROVABLE = Reason(
+    "NOT_YET_PROVABLE", Code.FAILED_PRECONDITION, "No signed checkpoint covers it yet. Try again shortly."
+)

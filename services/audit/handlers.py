@@ -1,0 +1,157 @@
+"""The gRPC surface: parse, one domain call, map.
+
+Owns nothing but the mapping. What is recorded of a call is in its policy.
+"""
+
+from google.api.httpbody_pb2 import HttpBody
+
+from services.audit import wire
+from services.audit.activity import Activity
+from services.audit.appender import Appender, Place
+from services.audit.errors import AUDIT_EVENT_REFUSED
+from services.audit.event import EventError
+from services.audit.practices import judge
+from services.audit.sequencer import CheckpointReader
+from services.audit.sql import SqlLog
+from services.audit.store import TileStore
+from services.audit.tiles import TileError, parse_path
+from services.kit.call import Call
+from services.kit.clock import Clock
+from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
+from services.kit.ids import check
+from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2
+
+MAX_EVENTS = 512
+MAX_BYTES = 1 << 20
+_TEXT = "text/plain; charset=utf-8"
+_OCTETS = "application/octet-stream"
+
+
+class AppendHandlers:
+    """AppendService."""
+
+    def __init__(self, appender: Appender) -> None:
+        """Take the appender."""
+        self._appender = appender
+
+    async def append(self, request: append_pb2.AppendRequest, call: Call) -> append_pb2.AppendResponse:
+        """Append a producer's next records."""
+        _require_id("epo", "epoch", request.epoch)
+        if request.predecessor:
+            _require_id("epo", "predecessor", request.predecessor)
+        if not 1 <= request.first_number < 1 << 62:
+            raise Fault(INVALID_ARGUMENT, field="first_number")
+        if not 1 <= len(request.events) <= MAX_EVENTS or sum(map(len, request.events)) > MAX_BYTES:
+            raise Fault(INVALID_ARGUMENT, field="events")
+        events = []
+        for position, data in enumerate(request.events):
+            try:
+                events.append(wire.event_of(data))
+            except EventError as error:
+                raise Fault(AUDIT_EVENT_REFUSED, field=f"events[{position}].{error.field}") from None
+        place = Place(call.peer.role, request.epoch, request.predecessor, request.first_number)
+        return append_pb2.AppendResponse(highest_number=await self._appender.append(place, events))
+
+    async def get_head(self, request: append_pb2.GetHeadRequest, call: Call) -> append_pb2.GetHeadResponse:
+        """Tell what is held of the calling producer."""
+        head = await self._appender.head(call.peer.role)
+        if head is None:
+            return append_pb2.GetHeadResponse()
+        return append_pb2.GetHeadResponse(epoch=head.epoch, highest_number=head.highest)
+
+
+class ActivityHandlers:
+    """ActivityService."""
+
+    def __init__(self, activity: Activity) -> None:
+        """Take the customers' view."""
+        self._activity = activity
+
+    async def list_activity(
+        self, request: activity_pb2.ListActivityRequest, call: Call
+    ) -> activity_pb2.ListActivityResponse:
+        """List the caller's events."""
+        page = await self._activity.page(call.customer, request.page_size, request.page_token)
+        call.reply_metadata.append(("cache-control", "no-store"))
+        call.record.detail(count=len(page.shown))
+        activities = [
+            activity_pb2.Activity(
+                event=wire.message_of(shown.event),
+                producer=shown.source.producer,
+                index=shown.index,
+                provable=shown.provable,
+            )
+            for shown in page.shown
+        ]
+        return activity_pb2.ListActivityResponse(activities=activities, next_page_token=page.next_token)
+
+    async def get_receipt(self, request: activity_pb2.GetReceiptRequest, call: Call) -> HttpBody:
+        """Return the receipt of one of the caller's events."""
+        try:
+            check("evt", request.event)
+        except ValueError:
+            raise Fault(NOT_FOUND) from None
+        call.record.object("event", request.event)
+        receipt = await self._activity.receipt(call.customer, request.event)
+        call.reply_metadata.append(("cache-control", "no-store"))
+        return HttpBody(content_type=_TEXT, data=receipt)
+
+
+class LogHandlers:
+    """LogService."""
+
+    def __init__(self, heads: CheckpointReader, tiles: TileStore, vkey: str) -> None:
+        """Take what is public: the checkpoint, the tiles and the key."""
+        self._heads, self._tiles, self._vkey = heads, tiles, vkey
+
+    async def get_checkpoint(self, request: log_pb2.GetCheckpointRequest, call: Call) -> HttpBody:
+        """Return the latest signed checkpoint."""
+        latest = await self._heads.latest()
+        if latest is None:
+            raise Fault(NOT_FOUND)
+        call.reply_metadata.append(("cache-control", "public, max-age=1"))
+        return HttpBody(content_type=_TEXT, data=latest[0])
+
+    async def get_tile(self, request: log_pb2.GetTileRequest, call: Call) -> HttpBody:
+        """Return a tile of the signed tree; NOT_FOUND for any other path."""
+        latest = await self._heads.latest()
+        try:
+            tile = parse_path(request.path)
+        except TileError:
+            raise Fault(NOT_FOUND) from None
+        if latest is None or tile.leaves > latest[1].size:
+            raise Fault(NOT_FOUND)
+        data = await self._tiles.get(tile)
+        if data is None:
+            raise Fault(NOT_FOUND)
+        age = "max-age=31536000, immutable" if tile.full else "max-age=60"
+        call.reply_metadata.append(("cache-control", f"public, {age}"))
+        return HttpBody(content_type=_OCTETS, data=data)
+
+    async def get_key(self, request: log_pb2.GetKeyRequest, call: Call) -> HttpBody:
+        """Return the log's verifier key."""
+        call.reply_metadata.append(("cache-control", "public, max-age=60"))
+        return HttpBody(content_type=_TEXT, data=f"{self._vkey}\n".encode())
+
+
+class PracticesHandlers:
+    """PracticesService."""
+
+    def __init__(self, log: SqlLog, clock: Clock) -> None:
+        """Take where the evidence is."""
+        self._log, self._clock = log, clock
+
+    async def list_practices(
+        self, request: practices_pb2.ListPracticesRequest, call: Call
+    ) -> practices_pb2.ListPracticesResponse:
+        """List the promises with the state of their checks."""
+        practices = judge(await self._log.evidence(), self._clock.now())
+        call.reply_metadata.append(("cache-control", "public, max-age=5"))
+        return practices_pb2.ListPracticesResponse(practices=[wire.practice_message(each) for each in practices])
+
+
+def _require_id(prefix: str, name: str, text: str) -> None:
+    try:
+        check(prefix, text)
+    except ValueError:
+        raise Fault(INVALID_ARGUMENT, field=name) from None

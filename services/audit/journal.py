@@ -1,0 +1,54 @@
+"""The audit service's own events: it is recorded like everyone else, through its own outbox.
+
+Owns what those events say. Never writes the log itself.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.audit.bodies import CHECK_ACTION, CHECK_KIND
+from services.kit.outbox import Outbox
+from valv.audit.v1 import event_pb2
+
+ROLE = "audit"
+
+
+class Journal:
+    """Records what the service does by itself."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        """Take the service's outbox."""
+        self._outbox = outbox
+
+    async def started(self) -> None:
+        """Record that the log takes records from now on."""
+        await self._outbox.record(self._event("audit.log.start"))
+
+    async def stopped(self) -> None:
+        """Record that it stops."""
+        await self._outbox.record(self._event("audit.log.stop"))
+
+    async def alarm_opened(self, connection: AsyncConnection, producer: str, reason: str, missing: int) -> None:
+        """Record, with the alarm, that a producer's records were refused and how many are missing."""
+        event = self._event("audit.alarm.open")
+        event.outcome, event.reason = event_pb2.OUTCOME_FAILED, reason
+        event.object.kind, event.object.id = "producer", producer
+        event.details.count = missing
+        await self._outbox.add(connection, event)
+
+    async def alarm_closed(self, connection: AsyncConnection, producer: str) -> None:
+        """Record that a producer's records follow each other again."""
+        event = self._event("audit.alarm.close")
+        event.object.kind, event.object.id = "producer", producer
+        await self._outbox.add(connection, event)
+
+    async def found(self, check: str, state: str, measured: int) -> None:
+        """Record the result of a live check."""
+        event = self._event(CHECK_ACTION)
+        event.object.kind, event.object.id = CHECK_KIND, check
+        event.details.state, event.details.count = state, measured
+        await self._outbox.record(event)
+
+    def _event(self, action: str) -> event_pb2.Event:
+        event = self._outbox.event(action)
+        event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, ROLE
+        return event

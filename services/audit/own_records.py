@@ -1,0 +1,28 @@
+"""The way of the service's own outbox into its own log: the same appender, without a network between.
+
+Owns nothing but the passing on.
+"""
+
+from collections.abc import Sequence
+
+from services.audit import wire
+from services.audit.appender import Appender, Place
+from services.audit.journal import ROLE
+
+
+class OwnRecords:
+    """The log as the service's own relay sees it."""
+
+    def __init__(self, appender: Appender) -> None:
+        """Take the appender."""
+        self._appender = appender
+
+    async def head(self) -> tuple[str, int]:
+        """Return (epoch, highest number) held of this service's own records."""
+        head = await self._appender.head(ROLE)
+        return (head.epoch, head.highest) if head is not None else ("", 0)
+
+    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
+        """Append; return the highest number held."""
+        place = Place(ROLE, epoch, predecessor, first_number)
+        return await self._appender.append(place, [wire.event_of(data) for data in events])

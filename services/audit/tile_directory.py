@@ -1,0 +1,99 @@
+"""Tiles in a directory: a whole tlog-tiles log that any static server could serve.
+
+Owns durability: temporary file, fsync, link under the final name, fsync of the directory. A name never gets other
+bytes; only `checkpoint`, the published copy, is replaced.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from services.audit.store import ConflictError
+from services.audit.tiles import Tile
+
+_SCRATCH = ".scratch"
+
+
+class DirectoryTiles:
+    """A `TileStore` under one directory: `checkpoint` and `tile/...`."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the directory; made when missing. Leftovers of a crash are removed."""
+        self._root, self._scratch = root, root / _SCRATCH
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(mode=0o700)
+
+    async def get(self, tile: Tile) -> bytes | None:
+        """Return a tile's bytes, or None."""
+        return await asyncio.to_thread(_read, self._path(tile))
+
+    async def put(self, files: dict[Tile, bytes]) -> None:
+        """Make tiles durable; raise ConflictError if one exists with other bytes."""
+        await asyncio.to_thread(self._put, files)
+
+    async def publish(self, note: bytes) -> None:
+        """Replace the published checkpoint."""
+        await asyncio.to_thread(self._publish, note)
+
+    async def prune(self, tile: Tile) -> None:
+        """Forget the partial tiles that the full `tile` has replaced."""
+        path = self._path(tile)
+        await asyncio.to_thread(shutil.rmtree, path.with_name(path.name + ".p"), ignore_errors=True)
+
+    def _path(self, tile: Tile) -> Path:
+        return self._root / "tile" / tile.path
+
+    def _put(self, files: dict[Tile, bytes]) -> None:
+        touched: set[Path] = set()
+        for tile, data in files.items():
+            path = self._path(tile)
+            self._make(path.parent)
+            draft = self._draft(data)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                if path.read_bytes() != data:
+                    raise ConflictError(tile.path) from None
+            finally:
+                draft.unlink()
+            touched.add(path.parent)
+        for folder in touched:
+            _sync(folder)
+
+    def _publish(self, note: bytes) -> None:
+        self._draft(note).replace(self._root / "checkpoint")
+        _sync(self._root)
+
+    def _draft(self, data: bytes) -> Path:
+        draft = self._scratch / secrets.token_hex(8)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return draft
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
