@@ -1,0 +1,155 @@
+"""Owns signing up, confirming and signing in. Must never answer otherwise, or work less, for an unknown address.
+
+The password of a sign-up is kept with that sign-up, and becomes the account's only through the link in the mail that
+this very sign-up sent: who signs up first with somebody else's address gains nothing. No account has one before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from services.auth import mail_tokens, password_policy
+from services.auth.errors import LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
+from services.auth.mail import CONFIRM, LOCALES, SIGN_UP_ATTEMPT, Outgoing
+from services.auth.throttle import Attempt, Limit
+from services.kit.faults import Fault
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from services.auth.email_address import EmailAddress
+    from services.auth.mail_tokens import MailTokens
+    from services.auth.passwords import Desk, PasswordHash, Passwords
+    from services.auth.sessions import Opened, Sessions
+    from services.auth.store import Work
+    from services.auth.throttle import Throttle
+    from services.kit.clock import Clock
+    from services.kit.ids import Ids
+    from services.kit.secret import Secret
+
+PASSWORD_FACTOR = "pwd"  # noqa: S105 - the name of the factor in RFC 8176
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account."""
+
+    account_id: str
+    email: str
+    """For people and for mail, as written at sign-up."""
+    lookup: str
+    """What it is found by."""
+    locale: str
+    created: datetime
+    confirmed: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often credentials may be tried."""
+
+    sign_in_pair: Limit = field(default_factory=lambda: Limit(5, 900))
+    """Failures per account and client address."""
+    sign_in_address: Limit = field(default_factory=lambda: Limit(20, 300))
+    """Failures per client address."""
+    sign_up_address: Limit = field(default_factory=lambda: Limit(20, 3600))
+    """Sign-ups per client address."""
+    mail_account: Limit = field(default_factory=lambda: Limit(5, 3600))
+    """Sign-up mails per recipient."""
+
+
+class Trail(Protocol):
+    """The audit record of the call: whom it concerns."""
+
+    subject: str
+
+
+class Accounts:
+    """Signs people up and in."""
+
+    def __init__(
+        self,
+        passwords: Passwords,
+        sessions: Sessions,
+        throttle: Throttle,
+        tokens: MailTokens,
+        clock: Clock,
+        ids: Ids,
+        rates: Rates,
+        product: str,
+    ) -> None:
+        """Take the collaborators; ``product`` is the name customers know the service by."""
+        self._passwords, self._sessions, self._throttle, self._tokens = passwords, sessions, throttle, tokens
+        self._clock, self._ids, self._rates, self._product = clock, ids, rates, product
+
+    async def sign_up(
+        self, work: Work, trail: Trail, email: EmailAddress, password: Secret, locale: str, address: str
+    ) -> None:
+        """Begin an account, or tell the owner of the address by mail that somebody tried to.
+
+        Raises:
+            Fault: The language or the password is refused, THROTTLED or OVERLOADED; never about the address.
+        """
+        if locale not in LOCALES:
+            raise Fault(LOCALE_NOT_SUPPORTED, field="locale")
+        password_policy.require(password, email, self._product)
+        with self._passwords.desk() as desk:
+            await self._throttle.admit(Attempt("sign_up.address", address, self._rates.sign_up_address))
+            mailed = await self._throttle.allows(Attempt("mail.account", email.lookup, self._rates.mail_account))
+            hashed = await desk.hash(password)
+        store, now = await work.write(), self._clock.now()
+        account = await store.accounts.ensure(
+            Account(self._ids.new("usr"), email.display, email.lookup, locale, created=now)
+        )
+        trail.subject = account.account_id
+        if not mailed:
+            return
+        mail = Outgoing(self._ids.new("mai"), account.account_id, SIGN_UP_ATTEMPT, reference="", due=now)
+        if account.confirmed is None:
+            mail = replace(mail, template=CONFIRM, reference=self._ids.new("sup"))
+            await store.accounts.propose(mail.reference, account.account_id, hashed, now)
+        await store.mail.add(mail)
+
+    async def confirm(self, work: Work, trail: Trail, token: Secret) -> None:
+        """Confirm an address with the token from its mail.
+
+        Raises:
+            Fault: TOKEN_NOT_VALID.
+        """
+        store = await work.write()
+        found = await self._tokens.use(store.mail_tokens, mail_tokens.CONFIRM, token)
+        trail.subject = found.account_id
+        if not await store.accounts.confirm(found.account_id, found.reference, self._clock.now()):
+            raise Fault(TOKEN_NOT_VALID, field="token")
+
+    async def sign_in(self, work: Work, trail: Trail, email: EmailAddress, password: Secret, address: str) -> Opened:
+        """Open a session for who knows the password of a confirmed account.
+
+        Raises:
+            Fault: BAD_CREDENTIALS, THROTTLED or OVERLOADED.
+        """
+        with self._passwords.desk() as desk:
+            ticket = await self._throttle.admit(
+                Attempt("sign_in.pair", f"{email.lookup}\x00{address}", self._rates.sign_in_pair),
+                Attempt("sign_in.address", address, self._rates.sign_in_address),
+            )
+            account_id, stored, fresh = await self._authenticate(work, trail, desk, email, password)
+        await self._throttle.forgive(ticket)
+        store = await work.write()
+        if fresh is not None:
+            await store.accounts.replace_password(account_id, stored, fresh)
+        return await self._sessions.open(store.sessions, account_id, (PASSWORD_FACTOR,))
+
+    async def _authenticate(
+        self, work: Work, trail: Trail, desk: Desk, email: EmailAddress, password: Secret
+    ) -> tuple[str, PasswordHash, PasswordHash | None]:
+        async with work.read() as store:
+            found = await store.accounts.credentials(email.lookup)
+        account, stored = found or (None, None)
+        if account is not None:
+            trail.subject = account.account_id
+        outdated = await desk.check(password, stored)
+        if account is None or stored is None:
+            raise RuntimeError("a password was accepted for nobody")
+        return account.account_id, stored, await desk.hash(password) if outdated else None

@@ -1,0 +1,216 @@
+"""Owns how auth is put together: the only place that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from email.headerregistry import Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis.asyncio import Redis
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.auth import assertions, pepper
+from services.auth.accounts import Accounts
+from services.auth.assertions import AssertionSigner
+from services.auth.checks import Checks
+from services.auth.config import Config, Hints, Shared
+from services.auth.courier import Courier
+from services.auth.fanout import LocalFanout, PostgresFanout
+from services.auth.handlers import AccountHandlers, SessionHandlers, WatchHandlers
+from services.auth.hash_pool import HashPool
+from services.auth.mail import Letters
+from services.auth.mail_tokens import MailTokens
+from services.auth.passwords import Passwords
+from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout
+from services.auth.revocations import Broadcaster
+from services.auth.sessions import Sessions
+from services.auth.smtp import Smtp
+from services.auth.sql import SqlUnits, SqlWork
+from services.auth.sql_ports import SqlActivity, SqlCounters, SqlUpkeep
+from services.auth.throttle import Throttle
+from services.kit.assertion import AssertionVerifier
+from services.kit.db import Database
+from services.kit.main import Application
+from services.kit.outbox import Outbox
+from services.kit.telemetry import trace_engine
+from services.kit.watch import RevocationState
+from valv.auth.v1 import account_pb2, session_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from google.protobuf.descriptor import ServiceDescriptor
+
+    from services.auth.revocations import Fanout, Progress
+    from services.auth.sessions import Activity
+    from services.auth.store import Work
+    from services.auth.throttle import Counters
+    from services.kit.call import Call
+    from services.kit.clock import Clock
+    from services.kit.main import Runtime
+    from services.kit.telemetry import Log
+
+REVISION = "0001"
+KEYS_REVISION = "0001"
+_SWEEP_SECONDS = 3600.0
+_REDIS_SECONDS = 1.0
+
+
+async def build(config: Config, runtime: Runtime) -> Application:
+    """Put auth together; nothing serves yet.
+
+    Raises:
+        SchemaError: A database is not migrated.
+        PepperError: A key that stored passwords were made with is missing.
+        SigningKeyError: There is no key to sign with.
+    """
+    clock, ids, log = runtime.clock, runtime.ids, runtime.log
+    database, keys = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
+    await database.require_revision(REVISION)
+    await keys.require_revision(KEYS_REVISION)
+    outbox = Outbox(database, clock, ids)
+    units = SqlUnits(database, outbox)
+    shared = _Shared(config, database)
+    peppers = pepper.load(config.passwords.pepper_file)
+    await _require_pepper(units, peppers)
+
+    pool = HashPool(config.passwords.workers, config.passwords.queue)
+    passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
+    sessions = Sessions(config.sessions.limits(), clock, ids, secrets.token_bytes, shared.activity)
+    signer = AssertionSigner(
+        assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
+    )
+    tokens = MailTokens(clock, secrets.token_bytes)
+    throttle = Throttle(shared.counters, clock, peppers.blind)
+    accounts = Accounts(passwords, sessions, throttle, tokens, clock, ids, config.rates, config.product)
+    state = RevocationState(clock)
+    state.replace_keys(signer.jwks)
+    broadcaster = Broadcaster(
+        units, shared.fanout, clock, _feed(state), lambda: log.warning("revocations cannot be read or told")
+    )
+    await broadcaster.load()
+    courier = _courier(config, units, tokens, clock, log)
+    checks = Checks(units, sessions, peppers, clock, config.checks, random.SystemRandom().random, log.error)
+
+    def work(call: Call) -> Work:
+        return SqlWork(call, outbox)
+
+    async def close() -> None:
+        pool.close()
+        await shared.close()
+        await database.close()
+        await keys.close()
+
+    return Application(
+        handlers={
+            _service(account_pb2, "AccountService"): AccountHandlers(accounts, sessions, broadcaster, work, clock),
+            _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
+            _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+        },
+        outbox=outbox,
+        verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
+        tasks=(
+            broadcaster.run,
+            broadcaster.listen,
+            courier.run,
+            checks.run,
+            lambda: _sweep(SqlUpkeep(database), clock, log),
+        ),
+        probes=(database.ping, keys.ping),
+        closers=(close,),
+        surfaces=(lambda _chain: _Streams(broadcaster),),
+    )
+
+
+class _Shared:
+    """What replicas share beside the database, as configured."""
+
+    activity: Activity
+    counters: Counters
+    fanout: Fanout
+
+    def __init__(self, config: Config, database: Database) -> None:
+        shared = config.shared
+        self._redis = None
+        if shared.redis_url is not None:
+            file = shared.redis_password_file
+            password = None if file is None else file.read_text("utf-8").strip()
+            self._redis = Redis.from_url(
+                shared.redis_url,
+                password=password,
+                socket_timeout=_REDIS_SECONDS,
+                socket_connect_timeout=_REDIS_SECONDS,
+            )
+        redis = self._redis
+        self.activity = RedisActivity(redis) if redis and shared.activity is Shared.REDIS else SqlActivity(database)
+        self.counters = RedisCounters(redis) if redis and shared.counters is Shared.REDIS else SqlCounters(database)
+        self._postgres = PostgresFanout(_conninfo(config)) if shared.hints is Hints.POSTGRESQL else None
+        self.fanout = RedisFanout(redis) if redis and shared.hints is Hints.REDIS else self._postgres or LocalFanout()
+
+    async def close(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+
+class _Streams:
+    """Ends the streams of revocations when the process drains: they would never end by themselves."""
+
+    def __init__(self, broadcaster: Broadcaster) -> None:
+        self._broadcaster = broadcaster
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def stop(self, grace: float) -> None:
+        """End the streams."""
+        self._broadcaster.close()
+
+
+def _feed(state: RevocationState) -> Callable[[Progress], None]:
+    def take(progress: Progress) -> None:
+        for revocation in progress.revocations:
+            state.revoke(revocation.session_id, revocation.time)
+        state.heard()
+
+    return take
+
+
+def _courier(config: Config, units: SqlUnits, tokens: MailTokens, clock: Clock, log: Log) -> Courier:
+    sender = Address(config.mail.sender_name, addr_spec=config.mail.sender)
+    letters = Letters(Path(__file__).parent / "templates", sender)
+    return Courier(units, letters, tokens, Smtp(config.mail), clock, config.public_url, log.warning)
+
+
+async def _require_pepper(units: SqlUnits, peppers: pepper.Pepper) -> None:
+    async with units.read() as store:
+        used = {key_id for _, key_id, _ in await store.accounts.parameters_in_use()}
+    if not all(key_id in peppers for key_id in used):
+        raise pepper.PepperError("the pepper file lacks a key that stored passwords were made with")
+
+
+async def _sweep(upkeep: SqlUpkeep, clock: Clock, log: Log) -> None:
+    while True:
+        try:
+            await upkeep.sweep(clock.now())
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.failure("old rows were not dropped", error)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _conninfo(config: Config) -> str:
+    url = make_url(config.database.url).set(drivername="postgresql")
+    if config.database.password_file is not None:
+        url = url.set(password=config.database.password_file.read_text("utf-8").strip())
+    return url.render_as_string(hide_password=False)
+
+
+def _service(module: ModuleType, name: str) -> ServiceDescriptor:
+    service: ServiceDescriptor = module.DESCRIPTOR.services_by_name[name]
+    return service

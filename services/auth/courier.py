@@ -1,0 +1,129 @@
+"""Owns the delivery of queued mails: at least once, with growing pauses, given up after a day. Tokens are minted here.
+
+A token exists in the process only between its minting and the end of the delivery; the database gets its hash first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from services.auth import email_address, mail_tokens
+from services.auth.mail import CONFIRM
+from services.auth.store import StoreAway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from email.message import EmailMessage
+
+    from services.auth.mail import Letters, Outgoing
+    from services.auth.mail_tokens import MailTokens
+    from services.auth.store import Units
+    from services.kit.clock import Clock
+
+POLL_SECONDS = 0.5
+LEASE = timedelta(seconds=90)
+BATCH = 8
+PAUSES = tuple(timedelta(seconds=pause) for pause in (5, 15, 60, 300, 900, 3600, 3600, 7200, 14400, 28800, 28800))
+"""What follows each failed attempt; after the last the mail is given up, about a day after it was asked for."""
+
+
+class Undelivered(Exception):  # noqa: N818 - a state of the mail
+    """The mail server did not take a mail. Never holds what it said."""
+
+    def __init__(self, *, for_good: bool) -> None:
+        """``for_good``: trying again is of no use."""
+        super().__init__()
+        self.for_good = for_good
+
+
+class Transport(Protocol):
+    """The mail server."""
+
+    async def deliver(self, message: EmailMessage) -> None:
+        """Hand over a mail. Raises Undelivered."""
+        ...
+
+
+class Courier:
+    """Takes mails from the queue and hands them to the mail server."""
+
+    def __init__(
+        self,
+        units: Units,
+        letters: Letters,
+        tokens: MailTokens,
+        transport: Transport,
+        clock: Clock,
+        public_url: str,
+        failed: Callable[[str], None],
+    ) -> None:
+        """Take the collaborators.
+
+        Args:
+            units: Transactions.
+            letters: The words.
+            tokens: Mints the tokens in links.
+            transport: The mail server.
+            clock: The clock.
+            public_url: What links begin with.
+            failed: Called with what went wrong, a constant, for the log.
+        """
+        self._units, self._letters, self._tokens, self._transport = units, letters, tokens, transport
+        self._clock, self._public_url, self._failed = clock, public_url, failed
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            try:
+                busy = await self.step()
+            except StoreAway:
+                self._failed("the mail queue cannot be read")
+                busy = False
+            if not busy:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def step(self) -> bool:
+        """Deliver what is due; tell whether there was anything."""
+        now = self._clock.now()
+        async with self._units.write() as store:
+            mails = await store.mail.claim(now, now + LEASE, BATCH)
+        await asyncio.gather(*(self._deliver(mail) for mail in mails))
+        return bool(mails)
+
+    async def _deliver(self, mail: Outgoing) -> None:
+        message = await self._write(mail)
+        try:
+            if message is not None:
+                await self._transport.deliver(message)
+        except Undelivered as error:
+            await self._again(mail, for_good=error.for_good)
+            return
+        async with self._units.write() as store:
+            await store.mail.remove(mail.mail_id)
+            if message is not None:
+                await store.ledger.mail(mail.account_id, mail.mail_id, mail.template, sent=True)
+
+    async def _write(self, mail: Outgoing) -> EmailMessage | None:
+        async with self._units.write() as store:
+            account = await store.accounts.get(mail.account_id)
+            if account is None or (mail.template == CONFIRM and account.confirmed is not None):
+                return None
+            values = {"email": account.email, "url": self._public_url}
+            if mail.template == CONFIRM:
+                token = await self._tokens.mint(store.mail_tokens, mail_tokens.CONFIRM, mail.account_id, mail.reference)
+                values["link"] = f"{self._public_url}/confirm#token={token.text()}"
+        mailbox = email_address.parse(account.email).mailbox
+        return self._letters.write(mail, account.locale, mailbox, values, self._clock.now())
+
+    async def _again(self, mail: Outgoing, *, for_good: bool) -> None:
+        if for_good or mail.attempts >= len(PAUSES):
+            self._failed("a mail was given up")
+            async with self._units.write() as store:
+                await store.mail.remove(mail.mail_id)
+                await store.ledger.mail(mail.account_id, mail.mail_id, mail.template, sent=False)
+            return
+        self._failed("a mail was not delivered")
+        async with self._units.write() as store:
+            await store.mail.postpone(mail.mail_id, self._clock.now() + PAUSES[mail.attempts])

@@ -1,0 +1,81 @@
+"""Owns hints between replicas without Redis: none for a single replica, NOTIFY over PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from services.auth.revocations import FanoutLost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_CHANNEL = Identifier("valv_auth_revocations")
+
+
+class LocalFanout:
+    """Hints within one process: for a single replica."""
+
+    def __init__(self) -> None:
+        """Begin without listeners."""
+        self._listeners: set[asyncio.Event] = set()
+
+    async def publish(self) -> None:
+        """Give a hint."""
+        for listener in self._listeners:
+            listener.set()
+
+    async def hints(self) -> AsyncIterator[None]:
+        """Yield at each hint."""
+        heard = asyncio.Event()
+        self._listeners.add(heard)
+        try:
+            while True:
+                await heard.wait()
+                heard.clear()
+                yield
+        finally:
+            self._listeners.discard(heard)
+
+
+class PostgresFanout:
+    """Hints over LISTEN and NOTIFY, on connections of their own."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Take where the database is (libpq connection string)."""
+        self._conninfo = conninfo
+        self._speaker: psycopg.AsyncConnection | None = None
+        self._speaking = asyncio.Lock()
+
+    async def publish(self) -> None:
+        """Give a hint; when it cannot be given the others find out by reading."""
+        async with self._speaking:
+            try:
+                if self._speaker is None or self._speaker.closed:
+                    self._speaker = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                await self._speaker.execute(SQL("NOTIFY {}").format(_CHANNEL))
+            except (psycopg.Error, OSError):
+                await self._hang_up()
+
+    async def hints(self) -> AsyncIterator[None]:
+        """Yield at each hint. Raises FanoutLost."""
+        try:
+            async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                await connection.execute(SQL("LISTEN {}").format(_CHANNEL))
+                async for _ in connection.notifies():
+                    yield
+        except (psycopg.Error, OSError) as error:
+            raise FanoutLost from error
+
+    async def close(self) -> None:
+        """Close the connection that gives hints."""
+        async with self._speaking:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        if self._speaker is not None:
+            await self._speaker.close()
+            self._speaker = None

@@ -1,0 +1,46 @@
+"""Owns the records of what auth does by itself: mails and live checks. They commit with what they tell of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valv.audit.v1 import event_pb2
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.kit.outbox import Outbox
+
+MAIL_SEND = "auth.mail.send"
+PRACTICE_CHECK = "practice.check"
+GIVEN_UP = "MAIL_GIVEN_UP"
+
+
+class OutboxLedger:
+    """Writes to the outbox, in a transaction."""
+
+    def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
+        """Take the transaction and the outbox."""
+        self._connection, self._outbox = connection, outbox
+
+    async def mail(self, account_id: str, mail_id: str, template: str, *, sent: bool) -> None:
+        """Record that a mail went out, or was given up."""
+        event = self._event(MAIL_SEND)
+        event.subject = account_id
+        event.object.CopyFrom(event_pb2.Object(kind="mail", id=mail_id))
+        event.details.version = template
+        if not sent:
+            event.outcome, event.reason = event_pb2.OUTCOME_FAILED, GIVEN_UP
+        await self._outbox.add(self._connection, event)
+
+    async def practice(self, check: str, measured: int, *, kept: bool) -> None:
+        """Record the result of a live check."""
+        event = self._event(PRACTICE_CHECK)
+        event.object.CopyFrom(event_pb2.Object(kind="practice", id=check))
+        event.details.state, event.details.count = "kept" if kept else "broken", measured
+        await self._outbox.add(self._connection, event)
+
+    def _event(self, action: str) -> event_pb2.Event:
+        event = self._outbox.event(action)
+        event.actor.CopyFrom(event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id="auth"))
+        return event

@@ -1,0 +1,78 @@
+"""Owns the words of the mails auth sends, in text and HTML, and how one is put together. Must never see a password."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from string import Template
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+LOCALES = ("en", "sv")
+CONFIRM = "confirm"
+SIGN_UP_ATTEMPT = "sign_up_attempt"
+TEMPLATES = (CONFIRM, SIGN_UP_ATTEMPT)
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A mail in the queue: whose, which and about what. Addresses, words and tokens come in when it is sent."""
+
+    mail_id: str
+    account_id: str
+    template: str
+    reference: str
+    due: datetime
+    attempts: int = 0
+
+
+class Letters:
+    """The templates: ``<locale>/<template>.txt`` (subject, empty line, text) and ``.html``."""
+
+    def __init__(self, folder: Path, sender: Address) -> None:
+        """Read all templates.
+
+        Raises:
+            OSError: One is missing.
+        """
+        self._sender = sender
+        self._texts: dict[tuple[str, str], tuple[str, Template, Template]] = {}
+        for locale in LOCALES:
+            for name in TEMPLATES:
+                subject, _, text = (folder / locale / f"{name}.txt").read_text("utf-8").partition("\n\n")
+                markup = (folder / locale / f"{name}.html").read_text("utf-8")
+                self._texts[locale, name] = subject.strip(), Template(text), Template(markup)
+
+    def write(
+        self, mail: Outgoing, locale: str, recipient: str, values: Mapping[str, str], now: datetime
+    ) -> EmailMessage:
+        """Put a mail together.
+
+        Args:
+            mail: Which one.
+            locale: The recipient's language.
+            recipient: Their mailbox.
+            values: What the template names; escaped where it needs to be.
+            now: The date of the mail.
+        """
+        subject, text, markup = self._texts[locale, mail.template]
+        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+        message["From"] = self._sender
+        message["To"] = Address(addr_spec=recipient)
+        message["Subject"] = subject
+        message["Date"] = format_datetime(now)
+        message["Message-ID"] = f"<{mail.mail_id}.{mail.attempts}@{self._sender.domain}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text.substitute(values))
+        message.add_alternative(
+            markup.substitute({name: html.escape(value) for name, value in values.items()}), subtype="html"
+        )
+        return message

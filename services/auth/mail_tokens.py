@@ -1,0 +1,67 @@
+"""Owns the tokens in mails: minted when a mail is sent, stored only as a hash, used once, soon too old."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.auth.errors import TOKEN_NOT_VALID
+from services.kit.faults import Fault
+from services.kit.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.auth.store import MailTokenStore
+    from services.kit.clock import Clock
+
+CONFIRM = "confirm"
+LIFETIME = {CONFIRM: timedelta(hours=24)}
+TOKEN_BYTES = 32
+_TOKEN = re.compile(r"vmt_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True)
+class MailToken:
+    """What a token stands for."""
+
+    purpose: str
+    account_id: str
+    reference: str
+    """What it is about: the sign-up."""
+    expires: datetime
+
+
+class MailTokens:
+    """Mints tokens and takes them back, once."""
+
+    def __init__(self, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+        """Take the clock and the source of randomness."""
+        self._clock, self._entropy = clock, entropy
+
+    async def mint(self, store: MailTokenStore, purpose: str, account_id: str, reference: str) -> Secret:
+        """Return a new token; the store keeps its hash."""
+        text = "vmt_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
+        expires = self._clock.now() + LIFETIME[purpose]
+        await store.add(MailToken(purpose, account_id, reference, expires), _hash(text))
+        return Secret(text)
+
+    async def use(self, store: MailTokenStore, purpose: str, token: Secret) -> MailToken:
+        """Use a token up.
+
+        Raises:
+            Fault: TOKEN_NOT_VALID: unknown, used or too old; the three cannot be told apart.
+        """
+        text = token.text()
+        found = await store.use(_hash(text), purpose, self._clock.now()) if _TOKEN.fullmatch(text) else None
+        if found is None:
+            raise Fault(TOKEN_NOT_VALID, field="token")
+        return found
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

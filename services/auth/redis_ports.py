@@ -1,0 +1,125 @@
+"""Owns what Redis may hold for auth: activity, counters and hints. None of it is the only copy of what matters.
+
+Losing any of it can only end sessions earlier. Keys bear ids and keyed hashes, never an address.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.auth.revocations import FanoutLost
+from services.auth.sessions import MAX_IDLE, ActivityLost
+from services.auth.sql import from_microseconds, microseconds
+from services.kit.faults import UNAVAILABLE, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+
+_ACTIVITY = "valv:auth:activity:"
+_COUNTER = "valv:auth:counter:"
+_HINTS = "valv:auth:revocations"
+_SLACK = timedelta(seconds=60)
+_SILENCE_SECONDS = 30.0
+_TOUCH = """
+local last = redis.call('GET', KEYS[1])
+if not last or tonumber(ARGV[1]) > tonumber(last) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+"""
+_HIT = """
+local counts = {}
+for i, key in ipairs(KEYS) do
+  counts[i] = redis.call('INCR', key)
+  redis.call('PEXPIREAT', key, ARGV[i])
+end
+return counts
+"""
+_FORGIVE = """
+for _, key in ipairs(KEYS) do
+  local hits = redis.call('GET', key)
+  if hits and tonumber(hits) > 0 then redis.call('DECR', key) end
+end
+"""
+
+
+class RedisActivity:
+    """The last recorded activity of sessions."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Take the client."""
+        self._redis = redis
+        self._touch = redis.register_script(_TOUCH)
+
+    async def touch(self, session_id: str, now: datetime) -> None:
+        """Record activity; an older time than the one recorded changes nothing."""
+        kept = (MAX_IDLE + _SLACK) // timedelta(milliseconds=1)
+        try:
+            await self._touch(keys=[_ACTIVITY + session_id], args=[microseconds(now), kept])
+        except (RedisError, OSError) as error:
+            raise ActivityLost from error
+
+    async def last(self, session_id: str) -> datetime | None:
+        """Return the last recorded activity."""
+        try:
+            found = await self._redis.get(_ACTIVITY + session_id)
+        except (RedisError, OSError) as error:
+            raise ActivityLost from error
+        return None if found is None else from_microseconds(int(found))
+
+
+class RedisCounters:
+    """Counters. When Redis is away nobody can try: guessing is worse than waiting."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Take the client."""
+        self._hit, self._forgive = redis.register_script(_HIT), redis.register_script(_FORGIVE)
+
+    async def hit(self, buckets: Sequence[str], expires: Sequence[datetime]) -> Sequence[int]:
+        """Count one in each bucket; returns the counts.
+
+        Raises:
+            Fault: UNAVAILABLE.
+        """
+        ends = [microseconds(end + _SLACK) // 1000 for end in expires]
+        try:
+            counts: list[int] = await self._hit(keys=[_COUNTER + bucket for bucket in buckets], args=ends)
+        except (RedisError, OSError):
+            raise Fault(UNAVAILABLE, retry_after=1) from None
+        return counts
+
+    async def forgive(self, buckets: Sequence[str]) -> None:
+        """Take one back from each bucket; a count never goes below 0. When Redis is away they stay counted."""
+        try:
+            await self._forgive(keys=[_COUNTER + bucket for bucket in buckets])
+        except (RedisError, OSError):
+            return
+
+
+class RedisFanout:
+    """Hints over publish/subscribe."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Take the client."""
+        self._redis = redis
+
+    async def publish(self) -> None:
+        """Give a hint; when Redis is away the others find out by reading."""
+        try:
+            await self._redis.publish(_HINTS, b"")
+        except (RedisError, OSError):
+            return
+
+    async def hints(self) -> AsyncIterator[None]:
+        """Yield at each hint. Raises FanoutLost."""
+        try:
+            async with self._redis.pubsub() as subscription:
+                await subscription.subscribe(_HINTS)
+                while True:
+                    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=_SILENCE_SECONDS)
+                    if message is not None:
+                        yield
+        except (RedisError, OSError) as error:
+            raise FanoutLost from error

@@ -1,0 +1,179 @@
+"""Owns how every service learns at once that a session has ended: numbered rows in SQL, followed and passed on.
+
+The rows are the truth. A fan-out between replicas only says "look now"; the rows are read each 100 ms anyway. A stream
+says it is alive only while its state is known to be complete: when the rows cannot be read it falls silent, and whoever
+follows it stops guessing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from services.auth.store import StoreAway
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from services.auth.store import Units
+    from services.kit.clock import Clock
+
+POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 0.4
+COMPLETE_SECONDS = 1.0
+KEEP = timedelta(seconds=60)
+_BATCH = 2000
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """A session that ended before its time."""
+
+    sequence: int
+    session_id: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a follower gets."""
+
+    sequence: int
+    """The highest number read."""
+    revocations: Sequence[Revocation]
+    """What is new; may be nothing."""
+    complete: bool = True
+    """Everything up to now is known: a sign of life. When the rows cannot be read it is not given."""
+
+
+class Fanout(Protocol):
+    """Tells other replicas that there is something to read. It may lose, repeat and invent hints."""
+
+    async def publish(self) -> None:
+        """Give a hint; a failure is not an error."""
+        ...
+
+    def hints(self) -> AsyncIterator[None]:
+        """Yield at each hint. Raises FanoutLost."""
+        ...
+
+
+class FanoutLost(Exception):  # noqa: N818 - a state of the fan-out
+    """The other replicas cannot be reached now; the rows still can."""
+
+
+class Broadcaster:
+    """Follows the rows, keeps those of the last minute, and passes them on to any number of streams."""
+
+    def __init__(
+        self, units: Units, fanout: Fanout, clock: Clock, listener: Callable[[Progress], None], away: Callable[[], None]
+    ) -> None:
+        """Take the collaborators.
+
+        Args:
+            units: Transactions to read the rows in.
+            fanout: The other replicas.
+            clock: The clock.
+            listener: Called at each reading of the rows: auth's own checks learn from it.
+            away: Called when the rows or the other replicas could not be reached.
+        """
+        self._units, self._fanout, self._clock = units, fanout, clock
+        self._listener, self._away = listener, away
+        self._rows: deque[Revocation] = deque()
+        self._sequence = 0
+        self._complete_at = float("-inf")
+        self._changed = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._closed = False
+
+    async def load(self) -> None:
+        """Read the last minute; nothing is served before it."""
+        async with self._units.read() as store:
+            rows = await store.revocations.newer_than(self._clock.now() - KEEP)
+            self._sequence = await store.revocations.latest()
+        self._rows.extend(rows)
+        self._complete_at = self._clock.monotonic()
+        self._listener(Progress(self._sequence, rows))
+
+    async def read(self) -> None:
+        """Read what is new and wake the streams. Raises StoreAway."""
+        async with self._reading:
+            started = self._clock.monotonic()
+            fresh: list[Revocation] = []
+            while True:
+                async with self._units.read() as store:
+                    rows = await store.revocations.since(self._sequence, _BATCH)
+                fresh.extend(rows)
+                self._sequence = rows[-1].sequence if rows else self._sequence
+                if len(rows) < _BATCH:
+                    break
+            self._rows.extend(fresh)
+            self._forget()
+            self._complete_at = started
+            self._listener(Progress(self._sequence, fresh))
+            if fresh:
+                self._wake()
+
+    async def announce(self) -> None:
+        """Pass on at once what this replica has just committed."""
+        await self._read_or_report()
+        await self._fanout.publish()
+
+    async def run(self) -> None:
+        """Read the rows each 100 ms, for ever."""
+        while True:
+            await self._read_or_report()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def listen(self) -> None:
+        """Read the rows at each hint, for ever."""
+        while True:
+            try:
+                async for _ in self._fanout.hints():
+                    await self._read_or_report()
+            except FanoutLost:
+                self._away()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def follow(self) -> AsyncIterator[Progress]:
+        """Yield the last minute, then what is new, and a sign of life each 400 ms; ends when this is closed."""
+        position = self._sequence
+        rows = tuple(self._rows)
+        while not self._closed:
+            changed = self._changed
+            complete = self._complete()
+            if rows or complete:
+                yield Progress(position, rows, complete=complete)
+            if self._sequence == position:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+            rows = tuple(row for row in self._rows if row.sequence > position)
+            position = max(position, self._sequence)
+
+    def close(self) -> None:
+        """End the streams: whoever followed turns to another replica."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _complete(self) -> bool:
+        return self._clock.monotonic() - self._complete_at < COMPLETE_SECONDS
+
+    async def _read_or_report(self) -> None:
+        try:
+            await self.read()
+        except StoreAway:
+            self._away()
+
+    def _forget(self) -> None:
+        oldest = self._clock.now() - KEEP
+        while self._rows and self._rows[0].time < oldest:
+            self._rows.popleft()

@@ -1,0 +1,108 @@
+"""Owns the SQL behind activity, counters and upkeep: what Redis may hold instead, and what is swept away in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.auth import tables as t
+from services.auth.sessions import ActivityLost
+from services.auth.sql import from_microseconds, microseconds, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from services.kit.db import Database
+
+_ACTIVITY_KEPT = timedelta(hours=12)
+_TOKENS_KEPT = timedelta(days=7)
+_SIGN_UPS_KEPT = timedelta(days=3)
+_REVOCATIONS_KEPT = timedelta(days=1)
+_SESSIONS_KEPT = timedelta(days=30)
+
+
+class SqlActivity:
+    """The last recorded activity of sessions, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database."""
+        self._database = database
+
+    async def touch(self, session_id: str, now: datetime) -> None:
+        """Record activity; an older time than the one recorded changes nothing."""
+        try:
+            async with self._database.write() as connection:
+                statement = upsert(connection, t.activity).values(session_id=session_id, active_us=microseconds(now))
+                newer = t.activity.c.active_us < statement.excluded.active_us
+                await connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=[t.activity.c.session_id],
+                        set_={"active_us": statement.excluded.active_us},
+                        where=newer,
+                    )
+                )
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise ActivityLost from error
+
+    async def last(self, session_id: str) -> datetime | None:
+        """Return the last recorded activity."""
+        try:
+            async with self._database.read() as connection:
+                query = select(t.activity.c.active_us).where(t.activity.c.session_id == session_id)
+                found: int | None = (await connection.execute(query)).scalar_one_or_none()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise ActivityLost from error
+        return None if found is None else from_microseconds(found)
+
+
+class SqlCounters:
+    """Counters, in SQL: shared by all replicas, kept over restarts."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database."""
+        self._database = database
+
+    async def hit(self, buckets: Sequence[str], expires: Sequence[datetime]) -> Sequence[int]:
+        """Count one in each bucket; returns the counts."""
+        counts: dict[str, int] = {}
+        async with self._database.write() as connection:
+            for bucket, end in sorted(zip(buckets, expires, strict=True)):  # one order of locks for all
+                statement = upsert(connection, t.counters).values(bucket=bucket, hits=1, expires_us=microseconds(end))
+                counted = statement.on_conflict_do_update(
+                    index_elements=[t.counters.c.bucket], set_={"hits": t.counters.c.hits + 1}
+                )
+                counts[bucket] = (await connection.execute(counted.returning(t.counters.c.hits))).scalar_one()
+        return [counts[bucket] for bucket in buckets]
+
+    async def forgive(self, buckets: Sequence[str]) -> None:
+        """Take one back from each bucket; a count never goes below 0."""
+        async with self._database.write() as connection:
+            for bucket in sorted(buckets):
+                counted = (t.counters.c.bucket == bucket) & (t.counters.c.hits > 0)
+                await connection.execute(update(t.counters).where(counted).values(hits=t.counters.c.hits - 1))
+
+
+class SqlUpkeep:
+    """Drops rows that nothing can use any more."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database."""
+        self._database = database
+
+    async def sweep(self, now: datetime) -> None:
+        """Drop what is too old. Raises what the database raises."""
+        aged = (
+            (t.activity, t.activity.c.active_us, _ACTIVITY_KEPT),
+            (t.counters, t.counters.c.expires_us, timedelta()),
+            (t.mail_tokens, t.mail_tokens.c.expires_us, _TOKENS_KEPT),
+            (t.sign_ups, t.sign_ups.c.created_us, _SIGN_UPS_KEPT),
+            (t.revocations, t.revocations.c.revoked_us, _REVOCATIONS_KEPT),
+            (t.sessions, t.sessions.c.closes_us, _SESSIONS_KEPT),
+        )
+        for table, column, kept in aged:
+            async with self._database.write() as connection:
+                await connection.execute(delete(table).where(column < microseconds(now - kept)))

@@ -1,0 +1,211 @@
+"""Owns what the domain asks of its stores: one narrow protocol per subject, all of them over one transaction.
+
+``Work`` is the unit of work of a call (it commits with the call's audit record); ``Units`` opens transactions for what
+auth does by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from services.auth.accounts import Account
+    from services.auth.mail import Outgoing
+    from services.auth.mail_tokens import MailToken
+    from services.auth.passwords import PasswordHash
+    from services.auth.revocations import Revocation
+    from services.auth.sessions import Session
+
+
+class StoreAway(Exception):  # noqa: N818 - a state of the store
+    """The database cannot be used now."""
+
+
+class AccountStore(Protocol):
+    """Accounts and their passwords."""
+
+    async def ensure(self, account: Account) -> Account:
+        """Insert an account unless its address is known; returns the one that holds the address."""
+        ...
+
+    async def get(self, account_id: str) -> Account | None:
+        """Return an account."""
+        ...
+
+    async def credentials(self, lookup: str) -> tuple[Account, PasswordHash | None] | None:
+        """Return the account with this address and its password; accounts not confirmed have none."""
+        ...
+
+    async def propose(self, sign_up_id: str, account_id: str, password: PasswordHash, now: datetime) -> None:
+        """Keep the password of a sign-up until the address is confirmed."""
+        ...
+
+    async def confirm(self, account_id: str, sign_up_id: str, now: datetime) -> bool:
+        """Confirm an account, take the password of that sign-up and drop all others; False when it is too late."""
+        ...
+
+    async def replace_password(self, account_id: str, old: PasswordHash, new: PasswordHash) -> bool:
+        """Replace a password's hash if it is still the old one."""
+        ...
+
+    async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
+        """Count passwords by (parameters, pepper key id)."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Sessions, by id and by the hash of their token."""
+
+    async def insert(self, session: Session, token_hash: bytes) -> None:
+        """Insert a session."""
+        ...
+
+    async def by_token(self, token_hash: bytes) -> Session | None:
+        """Return the session of a token, ended ones too."""
+        ...
+
+    async def get(self, session_id: str) -> Session | None:
+        """Return a session, ended ones too."""
+        ...
+
+    async def end(self, session_id: str, now: datetime) -> bool:
+        """End a session; False when it had ended or does not exist."""
+        ...
+
+    async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
+        """Return sessions nobody has ended and whose absolute end is later than that, by id, after an id."""
+        ...
+
+
+class RevocationStore(Protocol):
+    """The numbered rows every service follows."""
+
+    async def add(self, session_id: str, now: datetime) -> Revocation:
+        """Append a row. Numbers become visible in their order, whatever commits first."""
+        ...
+
+    async def since(self, sequence: int, limit: int) -> Sequence[Revocation]:
+        """Return rows with higher numbers, in order."""
+        ...
+
+    async def newer_than(self, time: datetime) -> Sequence[Revocation]:
+        """Return rows made at or after a time, in order."""
+        ...
+
+    async def latest(self) -> int:
+        """Return the highest number given; 0 when none was."""
+        ...
+
+    async def still_open(self, since: datetime) -> int:
+        """Count sessions revoked since then that their row does not show as ended."""
+        ...
+
+
+class MailStore(Protocol):
+    """The queue of mails. Holds ids only."""
+
+    async def add(self, mail: Outgoing) -> None:
+        """Queue a mail."""
+        ...
+
+    async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Outgoing]:
+        """Take mails that are due; nobody else gets them before ``until``."""
+        ...
+
+    async def postpone(self, mail_id: str, until: datetime) -> None:
+        """Count a failed attempt; the next one is due then."""
+        ...
+
+    async def remove(self, mail_id: str) -> None:
+        """Drop a mail that was sent or given up."""
+        ...
+
+
+class MailTokenStore(Protocol):
+    """Hashes of the tokens in mails."""
+
+    async def add(self, token: MailToken, token_hash: bytes) -> None:
+        """Keep a token's hash."""
+        ...
+
+    async def use(self, token_hash: bytes, purpose: str, now: datetime) -> MailToken | None:
+        """Use a token up; exactly one of several racing calls gets it."""
+        ...
+
+
+class Ledger(Protocol):
+    """Records what auth does by itself, in the same transaction."""
+
+    async def mail(self, account_id: str, mail_id: str, template: str, *, sent: bool) -> None:
+        """Record that a mail went out, or was given up."""
+        ...
+
+    async def practice(self, check: str, measured: int, *, kept: bool) -> None:
+        """Record the result of a live check."""
+        ...
+
+
+class Store(Protocol):
+    """All stores over one transaction."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Accounts."""
+        ...
+
+    @property
+    def sessions(self) -> SessionStore:
+        """Sessions."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationStore:
+        """Revocations."""
+        ...
+
+    @property
+    def mail(self) -> MailStore:
+        """The mail queue."""
+        ...
+
+    @property
+    def mail_tokens(self) -> MailTokenStore:
+        """Tokens in mails."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The record of what auth does by itself."""
+        ...
+
+
+class Work(Protocol):
+    """The unit of work of one call."""
+
+    def read(self) -> AbstractAsyncContextManager[Store]:
+        """Open a read-only transaction."""
+        ...
+
+    async def write(self) -> Store:
+        """Return the call's write transaction, begun at first use. Never hash while it is open."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit what was written, with the call's record."""
+        ...
+
+
+class Units(Protocol):
+    """Transactions of auth's own. Both raise StoreAway."""
+
+    def read(self) -> AbstractAsyncContextManager[Store]:
+        """Open a read-only transaction."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Store]:
+        """Open a write transaction; committed at the end of the block."""
+        ...

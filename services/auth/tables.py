@@ -1,0 +1,115 @@
+"""Owns the shape of auth's tables. The migrations make them; a test compares the two. Times are Unix microseconds.
+
+No column can sign anybody in: tokens are here as SHA-256 only, passwords as Argon2id under a key that is elsewhere.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+
+from services.kit.outbox import outbox_tables
+
+metadata = MetaData()
+outbox_tables(metadata)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account_id", String(30), primary_key=True),
+    Column("email", String(320), nullable=False),
+    Column("lookup", String(320), nullable=False, unique=True),
+    Column("locale", String(16), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("confirmed_us", BigInteger, nullable=True),
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), primary_key=True),
+    Column("parameters", String(64), nullable=False),
+    Column("digest", String(128), nullable=False),
+    Column("pepper", String(32), nullable=False),
+)
+
+sign_ups = Table(
+    "sign_ups",
+    metadata,
+    Column("sign_up_id", String(30), primary_key=True),
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("parameters", String(64), nullable=False),
+    Column("digest", String(128), nullable=False),
+    Column("pepper", String(32), nullable=False),
+    Column("created_us", BigInteger, nullable=False, index=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String(30), primary_key=True),
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("closes_us", BigInteger, nullable=False, index=True),
+    Column("amr", String(64), nullable=False),
+    Column("ended_us", BigInteger, nullable=True),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("session_id", String(30), primary_key=True),
+    Column("active_us", BigInteger, nullable=False, index=True),
+)
+
+revocation_head = Table(
+    "revocation_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_id", String(30), nullable=False),
+    Column("revoked_us", BigInteger, nullable=False, index=True),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    Column("mail_id", String(30), primary_key=True),
+    Column("account_id", String(30), nullable=False),
+    Column("template", String(32), nullable=False),
+    Column("reference", String(30), nullable=False),
+    Column("due_us", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+)
+
+mail_tokens = Table(
+    "mail_tokens",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("account_id", String(30), nullable=False),
+    Column("reference", String(30), nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+    Column("used_us", BigInteger, nullable=True),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("bucket", String(64), primary_key=True),
+    Column("hits", Integer, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
+Index(
+    "sessions_open",
+    sessions.c.session_id,
+    sqlite_where=sessions.c.ended_us.is_(None),
+    postgresql_where=sessions.c.ended_us.is_(None),
+)
