@@ -73,7 +73,7 @@ def issue(
     Raises:
         ValueError: A role or front is not a lower-case DNS label, or two are the same file.
     """
-    browser = _authority(folder / "browser", "Valv development browser CA", browser_constraints(), now)
+    browser = _authority(folder / "browser", "Valv development browser CA", browser_constraints(domain), now)
     for front in fronts:
         names = (x509.DNSName("localhost"), *(x509.IPAddress(local.network_address) for local in _LOCAL_ADDRESSES))
         _keep_or_issue(
@@ -106,11 +106,14 @@ def issue_operator(
     return stem.with_suffix(".pem")
 
 
-def browser_constraints() -> x509.NameConstraints:
-    """Admit localhost only. The URI subtree names no host that can exist: without one, any URI would be admitted."""
+def browser_constraints(domain: str) -> x509.NameConstraints:
+    """Admit localhost only, and not the trust domain below it.
+
+    The URI subtree names no host that can exist: without one, any URI would be admitted.
+    """
     addresses = (x509.IPAddress(local) for local in _LOCAL_ADDRESSES)
     permitted = (x509.DNSName("localhost"), *addresses, x509.UniformResourceIdentifier("browser.invalid"))
-    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
+    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=(x509.DNSName(domain),))
 
 
 def workload_constraints(domain: str) -> x509.NameConstraints:

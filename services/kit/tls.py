@@ -103,9 +103,8 @@ class TLSMaterial:
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a server context: TLS 1.3 only, client certificate required, new files at the next handshake."""
-        context = self._server_context(self._pair)
-        context.sni_callback = self._renew_context
-        return context
+        self._poll()
+        return self._context
 
     def _server_configuration(self) -> grpc.ServerCertificateConfiguration:
         self._poll()
@@ -120,6 +119,7 @@ class TLSMaterial:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
+        context.sni_callback = self._renew_context
         context.num_tickets = 0  # a resumed session would keep the CAs of the first handshake
         context.load_cert_chain(self._config.certificate, self._config.key)
         context.load_verify_locations(cadata=pair.bundle.decode("ascii"))
