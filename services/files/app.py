@@ -1,0 +1,84 @@
+"""Owns the composition of the files service: every part is made here and nowhere else."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from services.files.blobs_directory import DirectoryBlobs
+from services.files.blobs_s3 import S3Blobs, connect
+from services.files.checks import CiphertextCheck, PracticeRecords
+from services.files.content import ContentHandlers
+from services.files.handlers import FileHandlers
+from services.files.keys import FileKeys
+from services.files.keystore import KeyStore
+from services.files.library import Library
+from services.files.reconcile import Reconciler
+from services.files.shredding import Shredder
+from services.files.sql import KEYS_REVISION, MAIN_REVISION
+from services.files.store import Quota, Store
+from services.files.stores import Stores
+from services.files.uploads import Uploads
+from services.files.workers import Workers
+from services.kit.assertion import AssertionVerifier
+from services.kit.db import Database
+from services.kit.http import HttpSurface
+from services.kit.keyring import Keyring
+from services.kit.kms import root_key
+from services.kit.main import Application, Runtime
+from services.kit.outbox import Outbox
+from services.kit.telemetry import trace_engine
+from services.kit.watch import RevocationState, Watch
+from valv.files.v1 import file_pb2
+
+if TYPE_CHECKING:
+    from services.files.blobs import BlobStore
+    from services.files.config import BlobsConfig, Config
+
+_FILES = file_pb2.DESCRIPTOR.services_by_name["FileService"]
+_CONTENT = file_pb2.DESCRIPTOR.services_by_name["ContentService"]
+
+
+async def build(config: Config, runtime: Runtime) -> Application:
+    """Build the service."""
+    clock, ids, log = runtime.clock, runtime.ids, runtime.log
+    database = Database(config.database, trace_engine)
+    keys_database = Database(config.keys_database, trace_engine)
+    await database.require_revision(MAIN_REVISION)
+    await keys_database.require_revision(KEYS_REVISION)
+    outbox = Outbox(database, clock, ids)
+    state = RevocationState(clock)
+    verifier = AssertionVerifier(state, clock, config.public_url, "valv")
+
+    workers = Workers(config.limits.threads)
+    blobs = await workers.run(_blobs, config.blobs, config.limits.threads)
+    store = Store(Quota(config.limits.quota_bytes, config.limits.quota_files))
+    keyring = Keyring(keys_database, root_key(config.root_key), "files", clock)
+    keys = FileKeys(KeyStore(keys_database), keyring, secrets.token_bytes)
+    stores = Stores(database, store, keys, blobs, workers)
+    library = Library(stores, clock)
+    shredder = Shredder(stores)
+    uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, config.limits.max_file_bytes)
+    practices = PracticeRecords(outbox)
+    reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
+    check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
+    content = ContentHandlers(uploads, library)
+    return Application(
+        handlers={_FILES: FileHandlers(library, store, shredder)},
+        outbox=outbox,
+        verifier=verifier,
+        tasks=[Watch(runtime.channels.get("auth"), state, clock).run, reconciler.run, check.run],
+        probes=[database.ping, keys_database.ping],
+        closers=[workers.close, database.close, keys_database.close],
+        surfaces=[
+            lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, {_CONTENT: content}, config.data_listen)
+        ],
+    )
+
+
+def _blobs(config: BlobsConfig, connections: int) -> BlobStore:
+    if config.s3 is not None:
+        return S3Blobs(connect(config.s3, connections), config.s3.bucket, config.s3.prefix)
+    if config.directory is not None:
+        return DirectoryBlobs(config.directory)
+    raise AssertionError
