@@ -51,7 +51,7 @@ def missing(noun: str, param: str = "id") -> GatewayError:
     return GatewayError(404, error, kept=False)
 
 
-def card(code: str, *, decline_code: str | None = None, **objects: Mapping[str, Any]) -> GatewayError:
+def card(code: str, *, decline_code: str | None = None, **objects: Any) -> GatewayError:
     """The card was refused (402)."""
     error = {"type": "card_error", "code": code, "decline_code": decline_code, "message": _MESSAGES[code], **objects}
     return GatewayError(402, error)

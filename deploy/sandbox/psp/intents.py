@@ -15,7 +15,7 @@ _BY_METADATA = re.compile(r"metadata\['([a-z_]{1,40})'\]:'([A-Za-z0-9_\-]{1,100}
 
 def create(ledger: Ledger, params: Params) -> Object:
     """Create an intent. It takes no money until it is confirmed."""
-    params.only("amount", "currency", "customer", "payment_method", "payment_method_types[]", "metadata[]")
+    params.only("amount", "currency", "customer", "payment_method", "allowed_payment_method_types[]", "metadata[]")
     amount, currency = params.number("amount"), params.text("currency")
     if currency not in CURRENCIES:
         raise errors.invalid("invalid_currency", "The sandbox does not know this currency.", param="currency")

@@ -12,7 +12,7 @@ _CARD = "payment_method_data[card]"
 
 def create(ledger: Ledger, params: Params) -> Object:
     """Create a SetupIntent that card fields can confirm."""
-    params.only("customer", "usage", "payment_method_types[]", "metadata[]", "description")
+    params.only("customer", "usage", "allowed_payment_method_types[]", "metadata[]", "description")
     customer = params.text("customer", "") or None
     if customer is not None:
         ledger.read("customer", customer, param="customer")

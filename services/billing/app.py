@@ -1,0 +1,83 @@
+"""Owns the composition of billing: the only place that knows every part."""
+
+from datetime import UTC, datetime, timedelta
+
+from services.billing import egress
+from services.billing.books import TaskLedger
+from services.billing.cards import Cards
+from services.billing.charging import Charging
+from services.billing.checks import Checks
+from services.billing.config import Config, GatewayConfig
+from services.billing.handlers import CardHandlers, ChargeHandlers, PaymentHandlers
+from services.billing.resolver import Resolver
+from services.billing.stripe_gateway import StripeGateway
+from services.kit.assertion import AssertionVerifier
+from services.kit.db import Database
+from services.kit.main import Application, Runtime
+from services.kit.outbox import Outbox
+from services.kit.secret import Secret
+from services.kit.telemetry import Log, trace_engine
+from services.kit.watch import RevocationState, Watch
+from valv.billing.v1 import card_pb2, charge_pb2
+
+REVISION = "0001"
+AUDIENCE = "valv"
+LEASE_REQUESTS = 6
+"""A call makes at most so many requests to the gateway; none may work on an operation for longer."""
+ATTESTED_WITHIN = timedelta(days=365)
+
+
+async def build(config: Config, runtime: Runtime) -> Application:
+    """Compose billing.
+
+    Raises:
+        SchemaError: The database needs its migrations.
+    """
+    clock, ids = runtime.clock, runtime.ids
+    database = Database(config.database, trace_engine)
+    await database.require_revision(REVISION)
+    outbox = Outbox(database, clock, ids)
+    sessions = RevocationState(clock)
+    gateway = _gateway(config.gateway, runtime)
+    charging = Charging(gateway, clock, ids, timedelta(seconds=LEASE_REQUESTS * config.gateway.timeout_seconds))
+    resolver = Resolver(database, TaskLedger(outbox), charging, gateway, clock, runtime.log)
+    checks = Checks(
+        outbox,
+        lambda: egress.handshake(config.gateway.address, config.gateway.ca_bundle),
+        config.checks.log_file,
+        config.checks.every_seconds,
+        runtime.log,
+    )
+    _warn_of_attestation(config.gateway, clock.now(), runtime.log)
+
+    async def followed() -> None:
+        sessions.require_fresh()
+
+    return Application(
+        handlers={
+            card_pb2.DESCRIPTOR.services_by_name["CardService"]: CardHandlers(
+                Cards(gateway, clock, ids), config.gateway
+            ),
+            charge_pb2.DESCRIPTOR.services_by_name["PaymentService"]: PaymentHandlers(),
+            charge_pb2.DESCRIPTOR.services_by_name["ChargeService"]: ChargeHandlers(charging),
+        },
+        outbox=outbox,
+        verifier=AssertionVerifier(sessions, clock, config.public_url, AUDIENCE),
+        tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, resolver.run, checks.run),
+        probes=(database.ping, followed),
+        closers=(gateway.close, database.close),
+    )
+
+
+def _gateway(config: GatewayConfig, runtime: Runtime) -> StripeGateway:
+    client = egress.Egress(runtime.clock, egress.client_context(config.ca_bundle), config.timeout_seconds)
+    return StripeGateway(config.address, Secret(config.secret_key_file.read_bytes().strip()), client, runtime.log)
+
+
+def _warn_of_attestation(config: GatewayConfig, now: datetime, log: Log) -> None:
+    """Say at start when nobody has looked for a year whether the gateway is PCI certified (promise P12)."""
+    if config.sandbox:
+        return
+    attested = config.attested
+    if attested is None or now - datetime(attested.year, attested.month, attested.day, tzinfo=UTC) > ATTESTED_WITHIN:
+        log.warning("the gateway's attestation is absent or older than 12 months")
