@@ -67,7 +67,8 @@ lock: .setup-test ## compile every requirements.in to hashes; ARGS=--upgrade tak
 	@for room in deploy/envoy deploy/node tests; do echo "lock: $$room"; \
 	  $(COMPILE) $$room/requirements.in -o $$room/requirements.txt $(ARGS) || exit 1; done
 	@for room in deploy deploy/images/seaweedfs $(ROOMS:%=services/%); do echo "lock: $$room"; \
-	  $(COMPILE) $$room/requirements.in -o $$room/requirements.txt -c tests/requirements.txt || exit 1; done
+	  $(COMPILE) $$room/requirements.in -o $$room/requirements.txt -c tests/requirements.txt \
+	    $$(test ! -e $$room/overrides.txt || echo --override $$room/overrides.txt) || exit 1; done
 
 .PHONY: clean
 clean: ## remove what was built; var/ (the state of `make run`) stays

@@ -35,7 +35,9 @@ def packages(lock: str) -> frozenset[str]:
 @cache
 def graph() -> grimp.ImportGraph:
     """Returns who imports whom."""
-    return grimp.build_graph("services", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph(
+        "services", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
+    )
 
 
 @cache
