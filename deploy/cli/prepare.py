@@ -1,0 +1,93 @@
+"""Owns what a development installation needs before it starts: certificates, secrets, configurations, databases.
+
+Everything is made once and kept. Secrets are made here and read by the one process they are for.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from string import Template
+
+from deploy.cli.certs import issue
+from deploy.cli.layout import FRONTS, REPOSITORY, ROLES, Layout
+from deploy.cli.migrate import SERVICES
+from services.audit.signing import create_signing_key
+from services.auth import assertions, pepper
+from services.kit.clock import SystemClock
+from services.kit.envelope import create_root_key
+
+TEMPLATES = REPOSITORY / "deploy" / "config" / "development"
+
+
+def prepare(layout: Layout) -> None:
+    """Make what is missing. Blocks for a second or two the first time.
+
+    Raises:
+        subprocess.CalledProcessError: A migration failed; it has said why.
+    """
+    issue(layout.certificates, ROLES, SystemClock().now(), fronts=FRONTS)
+    _secrets(layout.keys)
+    render(layout)
+    for name in (*SERVICES, "files/blobs", "audit/tiles", "psp", "shop", "mail"):
+        (layout.data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrations = [
+        subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "migrate", name, "--config", str(layout.configs / f"{name}.toml")],
+            cwd=REPOSITORY,
+            umask=0o077,
+        )
+        for name in SERVICES
+    ]
+    for migration in migrations:
+        if migration.wait():
+            raise subprocess.CalledProcessError(migration.returncode, migration.args)
+
+
+def render(layout: Layout) -> None:
+    """Write the configurations from their templates, and Envoy's bootstrap."""
+    values = {name: str(port) for name, port in asdict(layout.ports).items()}
+    values |= {
+        "state": str(layout.state),
+        "certs": str(layout.certificates),
+        "keys": str(layout.keys),
+        "data": str(layout.data),
+        "logs": str(layout.logs),
+        "web": str(layout.web),
+    }
+    common = Template((TEMPLATES / "_service.part").read_text("utf-8"))
+    for path in sorted(TEMPLATES.glob("*.toml")):
+        role = path.stem
+        service = common.substitute(values, role=role, port=values.get(role, ""))
+        text = Template(path.read_text("utf-8")).substitute(values, role=role, service=service)
+        _write(layout.configs / path.name, text)
+    bootstrap = [sys.executable, "-m", "services.gateway.bootstrap", "--config", str(layout.configs / "gateway.toml")]
+    made = subprocess.run(bootstrap, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    _write(layout.configs / "envoy.json", made.stdout)
+
+
+def _secrets(folder: Path) -> None:
+    for name, create in (
+        ("auth-pepper.toml", pepper.create),
+        ("auth-signing.jwk", assertions.create),
+        ("audit-signing.pem", create_signing_key),
+        ("audit-root.key", create_root_key),
+        ("files-root.key", create_root_key),
+        ("psp-secret", lambda path: _write(path, "sk_test_" + secrets.token_hex(24))),
+    ):
+        if not (folder / name).exists():
+            create(folder / name)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file for its owner only, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)

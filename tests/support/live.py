@@ -1,0 +1,79 @@
+"""The whole of Valv, started for tests from its own command line's parts, on free ports with a state of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deploy.cli.layout import REPOSITORY, Layout, Ports
+from deploy.cli.prepare import prepare
+from deploy.cli.programs import programs
+from deploy.cli.stack import Stack
+
+T = TypeVar("T")
+
+
+class Live:
+    """A running installation; its processes are started, killed and restarted from ordinary test code."""
+
+    def __init__(self, state: Path) -> None:
+        """Prepare an installation in the folder; nothing runs yet."""
+        self.layout = Layout(state, Ports.of(free_ports(len(Ports.__dataclass_fields__))))
+        self.layout.make()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        prepare(self.layout)
+        self.stack = Stack(programs(self.layout), REPOSITORY)
+
+    @property
+    def address(self) -> str:
+        """Where the edge answers."""
+        return self.layout.address
+
+    def start(self) -> None:
+        """Start everything."""
+        self._run(self.stack.start_all())
+
+    def start_one(self, name: str) -> None:
+        """Start one process."""
+        self._run(self.stack.start(name))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process."""
+        self._run(self.stack.stop(name, signal.SIGKILL))
+
+    def terminate(self, name: str) -> int:
+        """SIGTERM one process; returns its exit code."""
+        return self._run(self.stack.stop(name))
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._run(self.stack.stop_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def log(self, name: str) -> str:
+        """Return what a process has logged."""
+        return (self.layout.logs / f"{name}.log").read_text("utf-8", "replace")
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return that many free loopback ports."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
