@@ -1,0 +1,85 @@
+/**
+ * Owns the addresses of the API: one function per method of the contracts that
+ * this client uses. Must never hold state.
+ */
+import type { Api } from "./api.ts";
+import type { ActivityPage, Card, CardSetup, ChargePage, FilePage, Practice, Session } from "./types.ts";
+
+const PAGE_SIZE = "25";
+
+function page(path: string, token: string): string {
+  const query = new URLSearchParams({ pageSize: PAGE_SIZE });
+  if (token) query.set("pageToken", token);
+  return `${path}?${query.toString()}`;
+}
+
+/** Signs up; the answer is the same for every address. */
+export const signUp = (api: Api, email: string, password: string, locale: string) =>
+  api.call("POST", "/v1/account:signUp", { anonymous: true, body: { email, password, locale } });
+
+/** Confirms an address with the token from the mail. */
+export const confirmEmail = (api: Api, token: string) =>
+  api.call("POST", "/v1/account:confirmEmail", { anonymous: true, body: { token } });
+
+/** Signs in; the token goes into a cookie that no page can read. */
+export const signIn = async (api: Api, email: string, password: string): Promise<Session> => {
+  const body = { email, password };
+  return (await api.call<{ session: Session }>("POST", "/v1/session:signIn", { anonymous: true, body })).session;
+};
+
+/** Ends the session, here and in every service. */
+export const signOut = (api: Api) => api.call("POST", "/v1/session:signOut", { passive: true, body: {} });
+
+/** Tells who is signed in. Not activity; a 401 is the answer "nobody". */
+export const getSession = async (api: Api): Promise<Session> =>
+  (await api.call<{ session: Session }>("GET", "/v1/session", { anonymous: true, passive: true })).session;
+
+/** Stays signed in. Its answer tells the new end, so nothing needs to be asked after it. */
+export const extendSession = async (api: Api): Promise<Session> =>
+  (await api.call<{ session: Session }>("POST", "/v1/session:extend", { passive: true, body: {} })).session;
+
+/** Lists files, newest first. */
+export const listFiles = (api: Api, token: string) => api.call<FilePage>("GET", page("/v1/files", token));
+
+/** Deletes a file for good. */
+export const deleteFile = (api: Api, file: string) => api.call("DELETE", `/v1/files/${encodeURIComponent(file)}`);
+
+/** Where a file's bytes are. */
+export const contentPath = (file: string): string => `/v1/files/${encodeURIComponent(file)}/content`;
+
+/** Where a new file of this name goes. */
+export const uploadPath = (name: string): string =>
+  `/v1/files:upload?${new URLSearchParams({ displayName: name }).toString()}`;
+
+/** Begins to add a card. */
+export const setUpCard = (api: Api) => api.call<CardSetup>("POST", "/v1/cards:setUp", { body: {} });
+
+/** Keeps the card of a finished set-up. */
+export const createCard = (api: Api, setupId: string) =>
+  api.call<{ card: Card }>("POST", "/v1/cards", { body: { setupId } });
+
+/** Lists cards, newest first. */
+export const listCards = async (api: Api): Promise<readonly Card[]> =>
+  (await api.call<{ cards?: readonly Card[] }>("GET", "/v1/cards")).cards ?? [];
+
+/** Removes a card here and at the payment gateway. */
+export const deleteCard = (api: Api, card: string) => api.call("DELETE", `/v1/cards/${encodeURIComponent(card)}`);
+
+/** Lists charges, newest first. */
+export const listCharges = (api: Api, token: string) => api.call<ChargePage>("GET", page("/v1/charges", token));
+
+/** Lists every event about the caller, newest first. */
+export const listActivity = (api: Api, token: string) => api.call<ActivityPage>("GET", page("/v1/activity", token));
+
+/** Where an event's receipt is. */
+export const receiptPath = (event: string): string => `/v1/activity/${encodeURIComponent(event)}/receipt`;
+
+/** Lists the promises with the state of their live checks. Public. */
+export const listPractices = async (api: Api): Promise<readonly Practice[]> => {
+  const options = { anonymous: true, passive: true };
+  return (await api.call<{ practices?: readonly Practice[] }>("GET", "/v1/practices", options)).practices ?? [];
+};
+
+/** Returns the log's verifier key. Public. */
+export const logKey = async (api: Api): Promise<string> =>
+  (await api.text("GET", "/log/key", { anonymous: true, passive: true })).trim();

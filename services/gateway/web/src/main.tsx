@@ -1,0 +1,36 @@
+/**
+ * The composition root: the only module that builds the API, the session and
+ * the page. Must never hold behaviour of its own.
+ */
+import { render } from "preact";
+import { Api } from "./api.ts";
+import { App } from "./app.tsx";
+import { hearOtherTabs, maybeSignedIn, surroundings } from "./browser.ts";
+import { route, startRouter } from "./router.ts";
+import { SessionKeeper } from "./session.ts";
+import { ValvProvider } from "./valv.ts";
+
+const api = new Api(fetch.bind(globalThis));
+const session = new SessionKeeper(api, surroundings);
+
+startRouter();
+hearOtherTabs((news) => {
+  if (!session.hear(news)) location.reload();
+});
+document.addEventListener("visibilitychange", () => session.tick());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) session.tick();
+});
+
+if (maybeSignedIn() || route.value?.access === "signed-in") void session.refresh();
+else session.assumeNobody();
+
+const root = document.getElementById("valv");
+if (root) {
+  render(
+    <ValvProvider value={{ api, session }}>
+      <App />
+    </ValvProvider>,
+    root,
+  );
+}

@@ -1,0 +1,44 @@
+/**
+ * Owns the frame of a page: its heading, its title in the browser, and moving
+ * focus to it when the page is arrived at. Must never know which page it is.
+ */
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { language, t } from "../language.ts";
+import { moves } from "../router.ts";
+
+/** Props of a page. */
+export interface PageProps {
+  readonly title: string;
+  readonly lead?: string;
+  readonly narrow?: boolean;
+  readonly actions?: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+/** A page: heading, optional lead, content. */
+export function Page({ title, lead, narrow, actions, children }: PageProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const move = moves.value;
+  useEffect(() => {
+    document.title = `${title} · ${t("brand")}`;
+  }, [title, language.value]);
+  useEffect(() => {
+    // The first document is the browser's to announce; after that, focus says where we are.
+    if (move > 0) heading.current?.focus({ preventScroll: true });
+  }, [move]);
+  return (
+    <div class={narrow ? "page page--narrow" : "page"}>
+      <header class="page__head">
+        <div>
+          <h1 tabIndex={-1} ref={heading}>
+            {title}
+          </h1>
+          {lead && <p class="lead">{lead}</p>}
+        </div>
+        {actions && <div class="page__actions">{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}

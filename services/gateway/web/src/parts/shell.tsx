@@ -1,0 +1,168 @@
+/**
+ * Owns what surrounds every page: brand, navigation, who is signed in and for
+ * how long, the language. Must never make a call by itself except those that
+ * the person asks for.
+ */
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { clock, countdown } from "../format.ts";
+import { catalogs, type Language, language, languageNames, speak, t } from "../language.ts";
+import { go, route } from "../router.ts";
+import { type PageName, pathOf } from "../routes.ts";
+import { WARNING_SECONDS } from "../session.ts";
+import { useValv } from "../valv.ts";
+import { Logo } from "./marks.tsx";
+import { Problem } from "./notice.tsx";
+
+/** The frame. */
+export function Shell({ children }: { readonly children: ComponentChildren }) {
+  const { session } = useValv();
+  const signedIn = session.state.value.kind === "in";
+  return (
+    <>
+      <a class="skip" href="#content">
+        {t("shell.skip")}
+      </a>
+      <header class="top">
+        <div class="top__row">
+          <a class="brand" href="/">
+            <Logo />
+            <span>{t("brand")}</span>
+          </a>
+          {signedIn ? <WhoAndHowLong /> : <VisitorLinks />}
+        </div>
+        {signedIn && <Navigation />}
+      </header>
+      <EndWarning />
+      <main id="content" tabIndex={-1}>
+        {children}
+      </main>
+      <footer class="foot">
+        <nav aria-label={t("shell.footer")}>
+          <a href={pathOf("security")}>{t("nav.security")}</a>
+        </nav>
+        <Languages />
+      </footer>
+    </>
+  );
+}
+
+function VisitorLinks() {
+  const { session } = useValv();
+  if (session.state.value.kind === "asking") return null;
+  return (
+    <nav class="top__visitor" aria-label={t("shell.visitor")}>
+      <Link page="security" />
+      <Link page="signIn" />
+      <a class="button button--small button--main" href={pathOf("signUp")}>
+        {t("nav.signUp")}
+      </a>
+    </nav>
+  );
+}
+
+/** Pages that links name. */
+type Named = Exclude<PageName, "confirm">;
+
+const sections: readonly Named[] = ["home", "files", "cards", "charges", "activity", "account"];
+
+function Navigation() {
+  return (
+    <nav class="sections" aria-label={t("shell.main")}>
+      <ul>
+        {sections.map((page) => (
+          <li key={page}>
+            <Link page={page} />
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+function Link({ page }: { readonly page: Named }) {
+  return (
+    <a href={pathOf(page)} aria-current={route.value?.page === page ? "page" : undefined}>
+      {t(`nav.${page}`)}
+    </a>
+  );
+}
+
+function WhoAndHowLong() {
+  const { session } = useValv();
+  const state = session.state.value;
+  const [error, setError] = useState<unknown>();
+  if (state.kind !== "in") return null;
+  const leave = async () => {
+    try {
+      await session.leave();
+      go("/sign-in");
+    } catch (caught) {
+      setError(caught);
+    }
+  };
+  return (
+    <div class="who">
+      <div class="who__text">
+        <span class="who__email">{state.session.email}</span>
+        <span class="who__time">
+          {t("session.leftLabel")}{" "}
+          <span role="timer" class="tabular" aria-label={t("session.timer")} title={clock(state.session.ends)}>
+            {countdown(session.remaining.value)}
+          </span>
+        </span>
+      </div>
+      <button type="button" class="button button--small" onClick={() => void leave()}>
+        {t("session.signOut")}
+      </button>
+      <Problem error={error} />
+    </div>
+  );
+}
+
+/** Warns two minutes before the end. The region is always there, so that screen readers hear it fill. */
+function EndWarning() {
+  const { session } = useValv();
+  const [error, setError] = useState<unknown>();
+  const [atLimit, setAtLimit] = useState(false);
+  const stay = async () => {
+    setError(undefined);
+    try {
+      await session.extend();
+      // An unmoved end is the absolute one: no activity can pass it.
+      setAtLimit(session.remaining.value <= WARNING_SECONDS);
+    } catch (caught) {
+      setError(caught);
+    }
+  };
+  return (
+    <div class="end-warning" role="alert">
+      {session.warning.value && (
+        <div class="end-warning__box">
+          <p>{atLimit ? t("session.limit") : t("session.warning")}</p>
+          {!atLimit && (
+            <button type="button" class="button button--main" onClick={() => void stay()}>
+              {t("session.stay")}
+            </button>
+          )}
+          <Problem error={error} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Languages() {
+  return (
+    <label class="languages">
+      <span>{t("language.label")}</span>
+      <select value={language.value} onChange={(event) => speak(event.currentTarget.value as Language)}>
+        {(Object.keys(catalogs) as Language[]).map((code) => (
+          <option key={code} value={code} lang={code}>
+            {languageNames[code]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
