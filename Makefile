@@ -57,6 +57,10 @@ setup: .setup-test ## install everything into .venv, .envoy and the built web cl
 protos: .setup-test ## generate protos/gen from the contracts
 	@$(BIN)/python protos/generate.py
 
+.PHONY: tcb
+tcb: .setup-test ## measure the trusted computing base into deploy/tcb.toml
+	@$(BIN)/python -m tests.architecture.tcb
+
 .PHONY: fmt
 fmt: .setup-test ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet || true

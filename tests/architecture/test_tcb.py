@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.architecture import tcb
+
+LIST = tcb.read()
+
+
+@pytest.mark.clause("P6", "P11", "P13")
+@pytest.mark.parametrize("name", LIST)
+def test_the_published_list_is_what_runs(name: str) -> None:
+    stale = "deploy/tcb.toml is stale: run make tcb and look at what it changes"
+    assert tcb.measured(name, LIST[name]) == LIST[name], stale
+
+
+@pytest.mark.clause("P6", "P11", "P13")
+@pytest.mark.parametrize("name", LIST)
+def test_the_trusted_computing_base_does_not_grow(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    process = LIST[name]
+    size = tcb.lines(process)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\ntrusted: {name}: {size} lines, {len(process.modules)} modules, {len(process.packages)} packages"
+        )
+    assert size <= process.lines_at_most
+
+
+def test_who_can_see_a_password_is_on_the_list() -> None:
+    assert {"auth", "envoy", "gateway", "billing", "files"} == set(LIST)
