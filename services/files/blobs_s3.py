@@ -171,6 +171,7 @@ class _Reader:
             try:
                 self.length = self._seek(0, _FIRST)
                 self._first = self._take(_FIRST)
+                self._at = self._end
             except ClientError as error:
                 if _code(error) not in _EMPTY:
                     raise

@@ -82,7 +82,7 @@ class NativeServers:
             config = home / "s3.json"
             config.write_text(s3_identities(endpoint))
             flags = {"dir": home, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": config, "webdav": "false"}
-            flags |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 8}
+            flags |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 200}
             flags |= {f"{name}.port": port for name, port in zip(names, ports, strict=False)}
             flags |= {f"{name}.port.grpc": port for name, port in grpc.items()}
             flags |= {f"{name}.localSocket": home / f"{name}.sock" for name in ("s3", "filer")}
