@@ -93,7 +93,7 @@ class Chain:
                     method=call.method.full_name,
                     peer=call.peer.role,
                     outcome=outcome,
-                    duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
+                    milliseconds=round((self._clock.monotonic() - started) * 1000, 1),
                 )
 
     @asynccontextmanager

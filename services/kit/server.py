@@ -176,7 +176,8 @@ def _bound(servicer: object, method: Method) -> Callable[[Message, Call], Any]:
     if handle is None:
         message = f"{method.full_name} has no handler"
         raise StartError(message)
-    taken = str(getattr(handle, "__annotations__", {}).get("request", ""))
+    taken = next(iter(getattr(handle, "__annotations__", {}).values()), "")
+    taken = taken if isinstance(taken, str) else taken.__name__
     if taken.rpartition(".")[2] != method.input.DESCRIPTOR.name:
         message = f"{method.full_name} takes another message"
         raise StartError(message)
