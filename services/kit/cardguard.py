@@ -25,7 +25,7 @@ _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 _OPAQUE = re.compile(
     r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}"  # our ids
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # UUIDs: request ids
-    r"|(?=[0-9]*[a-f])[0-9a-f]{32,}"  # digests and trace ids
+    r"|[0-9a-f]{32,}"  # digests and trace ids
 )
 _SCHEMES = (
     ("4", (13, 16, 18, 19)),  # Visa
@@ -51,13 +51,17 @@ def contains_card_number(text: str) -> bool:
     plain = _FOREIGN_DIGIT.sub(lambda found: str(unicodedata.digit(found[0])), plain)
     if _RUN.search(plain) is None:
         return False
-    runs = _RUN.finditer(_OPAQUE.sub("x", plain))
+    runs = _RUN.finditer(_OPAQUE.sub(_without_opaque, plain))
     return any(_is_card(number) for found in runs for number in _candidates(found[0]))
 
 
 def holds_card_number(message: Message) -> bool:
     """Tell whether any field of a message, however deep, holds a card number."""
     return any(contains_card_number(text) for text in _texts(message))
+
+
+def _without_opaque(found: re.Match[str]) -> str:
+    return found[0] if found[0].isdigit() else "x"
 
 
 def _candidates(run: str) -> Iterator[str]:
