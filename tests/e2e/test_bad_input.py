@@ -29,6 +29,7 @@ def _refused(reply: httpx.Response, status: int, reason: str | None = None) -> N
     assert SECRET not in reply.text
 
 
+CARD, REFUSED = "4242424242424242", "CARD_NUMBER_REFUSED"
 SIGN_IN, SIGN_UP = "/v1/session:signIn", "/v1/account:signUp"
 BAD = [
     ("wrong JSON", "POST", SIGN_IN, {"content": f'{{"password": "{SECRET}"'}, 400, None),
@@ -41,11 +42,11 @@ BAD = [
     ("unknown path outside the API", "GET", "/.git/config", {}, 404, None),
     ("another verb", "PUT", SIGN_IN, {"json": {}}, 404, None),
     ("unknown query parameter", "GET", "/v1/files?secret=" + SECRET, {}, 400, None),
-    ("wrong credentials", "POST", SIGN_IN, {"json": {"email": "no@example.com", "password": SECRET}}, 401, "BAD_CREDENTIALS"),
+    ("wrong credentials", "POST", SIGN_IN, {"json": {"email": "no@a.se", "password": SECRET}}, 401, "BAD_CREDENTIALS"),
     ("a short password", "POST", SIGN_UP, {"json": {"email": "a@example.com", "password": "short"}}, 400, None),
     ("no address", "POST", SIGN_UP, {"json": {"email": "nobody", "password": SECRET}}, 400, None),
-    ("a card number as a name", "POST", "/v1/files:upload?displayName=4242424242424242", {"content": b"x"}, 400, "CARD_NUMBER_REFUSED"),
-    ("a card number as an id", "GET", "/v1/files/4242424242424242", {}, 400, "CARD_NUMBER_REFUSED"),
+    ("a card number as a name", "POST", f"/v1/files:upload?displayName={CARD}", {"content": b"x"}, 400, REFUSED),
+    ("a card number as an id", "GET", f"/v1/files/{CARD}", {}, 400, REFUSED),
     ("somebody's file", "GET", "/v1/files/fil_01jd9xk8w0q2m3n4p5r6s7t8v9", {}, 404, None),
     ("no id", "GET", "/v1/files/x", {}, 404, None),
     ("somebody's receipt", "GET", "/v1/activity/evt_01jd9xk8w0q2m3n4p5r6s7t8v9/receipt", {}, 404, None),
@@ -59,7 +60,9 @@ BAD = [
 
 
 @pytest.mark.clause("ASVS 16.5.1")
-@pytest.mark.parametrize("verb, path, options, status, reason", [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+@pytest.mark.parametrize(
+    "verb, path, options, status, reason", [case[1:] for case in BAD], ids=[case[0] for case in BAD]
+)
 def test_bad_input_is_refused(
     person: Person, verb: str, path: str, options: dict[str, object], status: int | None, reason: str | None
 ) -> None:
@@ -106,18 +109,25 @@ def test_another_site_cannot_act_for_a_browser(live: Live, person: Person) -> No
 def test_a_truncated_upload_leaves_nothing(live: Live, person: Person) -> None:
     context = ssl.create_default_context(cafile=str(live.layout.certificates / "browser" / "ca.pem"))
     before = person.get("/v1/files").get("usedBytes", "0")
-    with socket.create_connection(("127.0.0.1", live.layout.ports.edge)) as raw:
-        with context.wrap_socket(raw, server_hostname="localhost") as connection:
-            head = f"POST /v1/files:upload?displayName=half HTTP/1.1\r\nHost: localhost:{live.layout.ports.edge}\r\n"
-            head += f"Valv-Session: {person.token}\r\nContent-Type: a/b\r\nContent-Length: 1000000\r\n\r\n"
-            connection.sendall(head.encode() + b"x" * 500_000)
+    raw = socket.create_connection(("127.0.0.1", live.layout.ports.edge))
+    with context.wrap_socket(raw, server_hostname="localhost") as connection:
+        head = f"POST /v1/files:upload?displayName=half HTTP/1.1\r\nHost: localhost:{live.layout.ports.edge}\r\n"
+        head += f"Valv-Session: {person.token}\r\nContent-Type: a/b\r\nContent-Length: 1000000\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * 500_000)
     assert "half" not in [file["displayName"] for file in person.get("/v1/files").get("files", [])]
     assert person.get("/v1/files").get("usedBytes", "0") == before
 
 
 @pytest.mark.parametrize(
     "wanted, status",
-    [("bytes=5-", 416), ("bytes=9-1", 200), ("bytes=0-0", 206), ("bytes=-2", 206), ("chars=0-1", 200), ("bytes=x", 200)],
+    [
+        ("bytes=5-", 416),
+        ("bytes=9-1", 200),
+        ("bytes=0-0", 206),
+        ("bytes=-2", 206),
+        ("chars=0-1", 200),
+        ("bytes=x", 200),
+    ],
 )
 def test_ranges_that_cannot_be(person: Person, wanted: str, status: int) -> None:
     stored = person.upload("range", b"12345")
