@@ -16,7 +16,7 @@ import argparse
 import ipaddress
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ OPERATOR_LIFETIME = timedelta(hours=24)
 RENEW_BEFORE = timedelta(days=1)
 BACKDATED = timedelta(minutes=5)
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_FRONT_CURVE = ec.SECP384R1()  # the edge speaks CNSA suites only, which take no smaller one
 _CLIENT, _SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 _EVERY_ADDRESS = (x509.IPAddress(ipaddress.ip_network("0.0.0.0/0")), x509.IPAddress(ipaddress.ip_network("::/0")))
 _LOCAL_ADDRESSES = (ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network("::1/128"))
@@ -56,6 +57,7 @@ class _Leaf:
     title: str
     names: tuple[x509.GeneralName, ...]
     uses: tuple[x509.ObjectIdentifier, ...]
+    curve: ec.EllipticCurve = field(default_factory=ec.SECP256R1)
 
 
 def issue(
@@ -76,9 +78,8 @@ def issue(
     browser = _authority(folder / "browser", "Valv development browser CA", browser_constraints(domain), now)
     for front in fronts:
         names = (x509.DNSName("localhost"), *(x509.IPAddress(local.network_address) for local in _LOCAL_ADDRESSES))
-        _keep_or_issue(
-            folder / "browser" / _label(front), browser, _Leaf(f"Valv {front}", names, (_SERVER,)), now, LIFETIME
-        )
+        leaf = _Leaf(f"Valv {front}", names, (_SERVER,), _FRONT_CURVE)
+        _keep_or_issue(folder / "browser" / _label(front), browser, leaf, now, LIFETIME)
     workload = _authority(folder / "workload", "Valv development workload CA", workload_constraints(domain), now)
     for role in roles:
         leaf = _Leaf(
@@ -160,7 +161,7 @@ def _keep_or_issue(stem: Path, authority: _Authority, leaf: _Leaf, now: datetime
 
 
 def _sign_leaf(stem: Path, authority: _Authority, leaf: _Leaf, now: datetime, lifetime: timedelta) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(leaf.curve)
     issuer = authority.certificate
     ends = min(now + lifetime, issuer.not_valid_after_utc)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, leaf.title)])
@@ -208,7 +209,9 @@ def _is_of(certificate: x509.Certificate, authority: _Authority, leaf: _Leaf) ->
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not ours: a new one is issued
         return False
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return set(names) == set(leaf.names)
+    key = certificate.public_key()
+    fits = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == leaf.curve.name
+    return fits and set(names) == set(leaf.names)
 
 
 def _constraints_of(certificate: x509.Certificate) -> x509.NameConstraints:

@@ -1,0 +1,80 @@
+"""Owns the gateway's gRPC services, whose contracts are Envoy's: discovery, authorization. Must admit Envoy alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from envoy.service.auth.v3 import external_auth_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+
+from services.gateway.authz import refused
+from services.gateway.contracts import EDGE_ROLE
+from services.kit import context as kit_context
+from services.kit import telemetry
+from services.kit.faults import INTERNAL, PERMISSION_DENIED, Fault
+from services.kit.server import caller_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from services.gateway.authz import Authorizer
+    from services.gateway.xds.ads import Ads
+    from services.kit.telemetry import Log
+
+DISCOVERY = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+AUTHORIZATION = "envoy.service.auth.v3.Authorization"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class EnvoyServices:
+    """Registers both services with the kit's server."""
+
+    def __init__(self, ads: Ads, authorizer: Authorizer, trust_domain: str, log: Log) -> None:
+        """Take what answers, and the trust domain whose Envoy may ask."""
+        self._ads, self._authorizer, self._trust_domain, self._log = ads, authorizer, trust_domain, log
+
+    def __call__(self, server: grpc.aio.Server) -> None:
+        """Add the services to a server."""
+        stream = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            discovery_pb2.DiscoveryRequest.FromString,
+            discovery_pb2.DiscoveryResponse.SerializeToString,
+        )
+        check = grpc.unary_unary_rpc_method_handler(
+            self._check,
+            external_auth_pb2.CheckRequest.FromString,
+            external_auth_pb2.CheckResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(DISCOVERY, {"StreamAggregatedResources": stream}),
+                grpc.method_handlers_generic_handler(AUTHORIZATION, {"Check": check}),
+            )
+        )
+
+    async def _stream(self, requests: AsyncIterator[discovery_pb2.DiscoveryRequest], context: Context) -> None:
+        await self._require_envoy(context)
+        await self._ads.stream(requests, context.write)
+
+    async def _check(
+        self, request: external_auth_pb2.CheckRequest, context: Context
+    ) -> external_auth_pb2.CheckResponse:
+        await self._require_envoy(context)
+        headers = request.attributes.request.http.headers
+        request_id = headers.get("x-request-id", "")
+        kit_context.request_id.set(request_id)
+        with telemetry.server_span(f"/{AUTHORIZATION}/Check", headers):
+            try:
+                return await self._authorizer.check(request)
+            except Exception as error:  # noqa: BLE001 - the boundary: logged here, told to nobody
+                self._log.failure("a session check failed", error)
+                return refused(Fault(INTERNAL), request_id, cookies=False)
+
+    async def _require_envoy(self, context: Context) -> None:
+        try:
+            admitted = caller_of(context, self._trust_domain).role == EDGE_ROLE
+        except Fault:
+            admitted = False
+        if not admitted:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, PERMISSION_DENIED.message)

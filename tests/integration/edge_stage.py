@@ -1,0 +1,373 @@
+"""A stage for the edge: the real gateway process and the real Envoy, before small real services over mTLS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiohttp import web
+from google.api import httpbody_pb2
+from joserfc import jws, jwt
+from joserfc.jwk import OKPKey
+
+from deploy.cli import certs
+from services.kit.assertion import AssertionVerifier
+from services.kit.call import Call
+from services.kit.chain import Chain
+from services.kit.clock import SystemClock
+from services.kit.faults import NOT_FOUND, SESSION_ENDED, UNAUTHENTICATED, Fault
+from services.kit.ids import Ids
+from services.kit.server import Server
+from services.kit.telemetry import Log
+from services.kit.tls import TLSMaterial
+from services.kit.watch import RevocationState
+from tests.support.pki import Pki
+from valv.audit.v1 import append_pb2, event_pb2, log_pb2, practices_pb2
+from valv.auth.v1 import account_pb2, session_pb2
+from valv.files.v1 import file_pb2
+
+ENVOY = next(iter(sorted(Path(__file__).parents[2].glob(".envoy/lib/python3*/site-packages/envoy/_bin/envoy"))), None)
+LIFETIME = 30
+
+
+class _EdDSA(jws.JWSRegistry):
+    def get_alg(self, name: str) -> jws.JWSAlgModel:
+        return self.algorithms[name]
+
+
+class Signer:
+    """Signs assertions as auth does."""
+
+    def __init__(self, kid: str) -> None:
+        self.key = OKPKey.generate_key("Ed25519", {"kid": kid, "use": "sig", "alg": "EdDSA"})
+        self.kid = kid
+
+    @property
+    def jwks(self) -> str:
+        return json.dumps({"keys": [self.key.as_dict(private=False)]})
+
+    def assertion(self, issuer: str, sub: str, sid: str | None, *, age: int = 0, **claims: Any) -> str:
+        now = int(time.time()) - age
+        body = {"iss": issuer, "aud": "valv", "sub": sub, "iat": now, "exp": now + LIFETIME}
+        body |= {"ends": float(now + 1800), "auth_time": now, "amr": ["pwd"], **claims}
+        body |= {} if sid is None else {"sid": sid}
+        header = {"alg": "EdDSA", "typ": "JWT", "kid": self.kid}
+        return jwt.encode(header, body, self.key, registry=_EdDSA(algorithms=["EdDSA"]))
+
+
+class Auth:
+    """SessionService, WatchService and AccountService, as far as the edge needs them."""
+
+    def __init__(self, issuer: str, ids: Ids) -> None:
+        self.issuer, self.ids = issuer, ids
+        self.signer = Signer("k1")
+        self.sessions: dict[str, tuple[str, str]] = {}
+        self.renewals: list[tuple[str, bool]] = []
+        self.seen: list[Call] = []
+        self.keys_changed = asyncio.Event()
+
+    def open(self, token: str) -> tuple[str, str]:
+        self.sessions[token] = (self.ids.new("usr"), self.ids.new("ses"))
+        return self.sessions[token]
+
+    async def renew(self, request: session_pb2.RenewRequest, _call: Call) -> session_pb2.RenewResponse:
+        self.renewals.append((request.session_token, request.passive))
+        if request.session_token == "ended":
+            raise Fault(SESSION_ENDED)
+        if request.session_token not in self.sessions:
+            raise Fault(UNAUTHENTICATED)
+        sub, sid = self.sessions[request.session_token]
+        reply = session_pb2.RenewResponse(assertion=self.signer.assertion(self.issuer, sub, sid), session_id=sid)
+        reply.lifetime.FromSeconds(LIFETIME)
+        return reply
+
+    async def check(self, request: session_pb2.CheckRequest, _call: Call) -> session_pb2.CheckResponse:
+        raise Fault(UNAUTHENTICATED)
+
+    async def watch(self, request: session_pb2.WatchRequest, _call: Call) -> AsyncIterator[session_pb2.WatchResponse]:
+        number, sent = 0, ""
+        while True:
+            number += 1
+            if sent != self.signer.jwks:
+                sent = self.signer.jwks
+                yield session_pb2.WatchResponse(sequence=number, keys=session_pb2.KeySet(jwks=sent))
+            yield session_pb2.WatchResponse(sequence=number, heartbeat=session_pb2.Heartbeat())
+            await asyncio.sleep(0.1)
+
+    async def sign_up(self, request: account_pb2.SignUpRequest, call: Call) -> account_pb2.SignUpResponse:
+        self.seen.append(call)
+        return account_pb2.SignUpResponse()
+
+    async def confirm_email(
+        self, request: account_pb2.ConfirmEmailRequest, call: Call
+    ) -> account_pb2.ConfirmEmailResponse:
+        self.seen.append(call)
+        return account_pb2.ConfirmEmailResponse()
+
+    async def sign_in(self, request: account_pb2.SignInRequest, call: Call) -> account_pb2.SignInResponse:
+        self.seen.append(call)
+        call.reply_metadata.append(("set-cookie", "__Host-valv_session=new; Path=/; Secure; HttpOnly"))
+        return account_pb2.SignInResponse(session=account_pb2.Session(email=request.email))
+
+    async def sign_out(self, request: account_pb2.SignOutRequest, call: Call) -> account_pb2.SignOutResponse:
+        self.seen.append(call)
+        return account_pb2.SignOutResponse()
+
+    async def get_session(self, request: account_pb2.GetSessionRequest, call: Call) -> account_pb2.GetSessionResponse:
+        self.seen.append(call)
+        return account_pb2.GetSessionResponse(
+            session=account_pb2.Session(session_id=call.session, account_id=call.customer)
+        )
+
+    async def extend_session(
+        self, request: account_pb2.ExtendSessionRequest, call: Call
+    ) -> account_pb2.ExtendSessionResponse:
+        self.seen.append(call)
+        return account_pb2.ExtendSessionResponse(
+            session=account_pb2.Session(session_id=call.session, account_id=call.customer)
+        )
+
+
+class Audit:
+    """AppendService, LogService and PracticesService."""
+
+    def __init__(self) -> None:
+        self.events: list[event_pb2.Event] = []
+        self.epochs: list[tuple[str, str, int]] = []
+        self.head = ("epo_before", 7)
+
+    async def append(self, request: append_pb2.AppendRequest, call: Call) -> append_pb2.AppendResponse:
+        assert call.peer.role == "gateway"
+        self.epochs.append((request.epoch, request.predecessor, request.first_number))
+        self.events += [event_pb2.Event.FromString(event) for event in request.events]
+        return append_pb2.AppendResponse(highest_number=request.first_number + len(request.events) - 1)
+
+    async def get_head(self, request: append_pb2.GetHeadRequest, _call: Call) -> append_pb2.GetHeadResponse:
+        return append_pb2.GetHeadResponse(epoch=self.head[0], highest_number=self.head[1])
+
+    async def get_checkpoint(self, request: log_pb2.GetCheckpointRequest, _call: Call) -> httpbody_pb2.HttpBody:
+        return httpbody_pb2.HttpBody(content_type="text/plain", data=b"checkpoint")
+
+    async def get_tile(self, request: log_pb2.GetTileRequest, _call: Call) -> httpbody_pb2.HttpBody:
+        return httpbody_pb2.HttpBody(content_type="application/octet-stream", data=request.path.encode())
+
+    async def get_key(self, request: log_pb2.GetKeyRequest, _call: Call) -> httpbody_pb2.HttpBody:
+        return httpbody_pb2.HttpBody(content_type="text/plain", data=b"key")
+
+    async def list_practices(
+        self, request: practices_pb2.ListPracticesRequest, _call: Call
+    ) -> practices_pb2.ListPracticesResponse:
+        return practices_pb2.ListPracticesResponse(practices=[practices_pb2.Practice(promise="P1")])
+
+
+class Files:
+    """FileService, and a data plane that tells what it was sent."""
+
+    async def list_files(self, request: file_pb2.ListFilesRequest, _call: Call) -> file_pb2.ListFilesResponse:
+        return file_pb2.ListFilesResponse(used_bytes=1 << 40, next_page_token=str(request.page_size))
+
+    async def get_file(self, request: file_pb2.GetFileRequest, _call: Call) -> file_pb2.GetFileResponse:
+        raise Fault(NOT_FOUND)
+
+    async def delete_file(self, request: file_pb2.DeleteFileRequest, _call: Call) -> file_pb2.DeleteFileResponse:
+        return file_pb2.DeleteFileResponse()
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return web.json_response({"headers": headers, "size": size, "path": request.path_qs}, status=201)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stage:
+    """Everything on free ports of 127.0.0.1; stops what it started, and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        names = ("public", "gateway", "auth", "audit", "files", "files_data", "billing")
+        self.folder, self.ports = folder, {name: free_port() for name in names}
+        self.pki = Pki(folder / "certs")
+        self.pki.issue(["auth", "audit", "files", "gateway", "envoy", "billing"])
+        self.clock = SystemClock()
+        self.ids = Ids(self.clock)
+        self.host = f"localhost:{self.ports['public']}"
+        self.origin = f"https://{self.host}"
+        self.auth, self.audit, self.files = Auth(self.origin, self.ids), Audit(), Files()
+        self.rates = "[rates.credential]\nrequests = 60\nseconds = 60\nburst = 5\n"
+        self._servers: dict[str, Server] = {}
+        self._states: list[RevocationState] = []
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._runner: web.AppRunner | None = None
+        self._beat: asyncio.Task[None] | None = None
+
+    @property
+    def browser_ca(self) -> Path:
+        return self.folder / "certs" / "browser" / "ca.pem"
+
+    async def start(self) -> None:
+        """Start the services, the gateway and Envoy, and wait until the edge answers."""
+        await self.start_services()
+        await self.start_gateway()
+        await self.start_envoy()
+
+    async def start_services(self) -> None:
+        self._beat = asyncio.create_task(self._heartbeats())
+        await self.start_service("auth")
+        await self.start_service("audit")
+        await self.start_service("files")
+        application = web.Application(client_max_size=1 << 30)
+        application.router.add_route("*", "/{path:.*}", self.files.content)
+        self._runner = web.AppRunner(application)
+        await self._runner.setup()
+        context = self.pki.material("files").ssl_context()
+        await web.TCPSite(self._runner, "127.0.0.1", self.ports["files_data"], ssl_context=context).start()
+
+    async def start_service(self, role: str) -> None:
+        state = RevocationState(self.clock)
+        state.replace_keys(self.auth.signer.jwks)
+        self._states.append(state)
+        verifier = AssertionVerifier(state, self.clock, self.origin, "valv")
+        state.heard()
+        tls = TLSMaterial(self.pki.config(role), self.clock)
+        chain = Chain(self.clock, Log(role), None, None, verifier, 128)
+        server = Server(chain, tls, self.ids, max_calls=128)
+        modules: dict[str, tuple[object, tuple[Any, ...]]] = {
+            "auth": (self.auth, (account_pb2, session_pb2)),
+            "audit": (self.audit, (append_pb2, log_pb2, practices_pb2)),
+            "files": (self.files, (file_pb2,)),
+        }
+        servicer, contracts = modules[role]
+        services = [one for module in contracts for one in module.DESCRIPTOR.services_by_name.values()]
+        server.add({one: servicer for one in services if one.name != "ContentService"})
+        await server.start(f"127.0.0.1:{self.ports[role]}")
+        self._servers[role] = server
+
+    async def stop_service(self, role: str) -> None:
+        await self._servers.pop(role).stop(0)
+
+    async def _heartbeats(self) -> None:
+        while True:
+            for state in self._states:
+                state.replace_keys(self.auth.signer.jwks)
+                state.heard()
+            await asyncio.sleep(0.2)
+
+    def write_config(self) -> Path:
+        workload, browser = self.folder / "certs" / "workload", self.folder / "certs" / "browser"
+        ports, path = self.ports, self.folder / "gateway.toml"
+        dist = self.folder / "dist"
+        (dist / "assets").mkdir(parents=True, exist_ok=True)
+        (dist / "index.html").write_text("<!doctype html><title>Valv</title>" + "<!-- -->" * 2000)
+        (dist / "assets" / "index-abc.js").write_text("export {};\n" * 500)
+        path.write_text(f"""
+[service]
+listen = "127.0.0.1:{ports["gateway"]}"
+profile = "development"
+[tls]
+trust_domain = "{certs.DOMAIN}"
+certificate = "{workload}/gateway.pem"
+key = "{workload}/gateway.key"
+bundle = "{workload}/ca.pem"
+[telemetry]
+level = "DEBUG"
+[peers]
+auth = "127.0.0.1:{ports["auth"]}"
+audit = "127.0.0.1:{ports["audit"]}"
+[public]
+listen = "127.0.0.1:{ports["public"]}"
+names = ["{self.host}"]
+certificate = "{browser}/edge.pem"
+key = "{browser}/edge.key"
+[upstreams]
+auth = "127.0.0.1:{ports["auth"]}"
+files = "127.0.0.1:{ports["files"]}"
+files_data = "127.0.0.1:{ports["files_data"]}"
+billing = "127.0.0.1:{ports["billing"]}"
+audit = "127.0.0.1:{ports["audit"]}"
+[envoy]
+certificate = "{workload}/envoy.pem"
+key = "{workload}/envoy.key"
+bundle = "{workload}/ca.pem"
+admin = "{self.folder}/admin.sock"
+access_log = "{self.folder}/access.log"
+control_plane = "127.0.0.1:{ports["gateway"]}"
+trust_domain = "{certs.DOMAIN}"
+[web]
+assets = "{dist}"
+card_origin = "https://cards.example"
+{self.rates}""")
+        return path
+
+    async def start_gateway(self) -> asyncio.subprocess.Process:
+        with (self.folder / "gateway.log").open("ab") as log:
+            command = (sys.executable, "-m", "services.gateway", "--config", str(self.write_config()))
+            process = await asyncio.create_subprocess_exec(*command, stderr=log)
+        self._processes.append(process)
+        return process
+
+    async def start_envoy(self, *, wait: bool = True) -> asyncio.subprocess.Process:
+        assert ENVOY is not None, "no Envoy: make sets it up"
+        out = self.folder / "envoy.json"
+        command = (sys.executable, "-m", "services.gateway.bootstrap", "--config", str(self.folder / "gateway.toml"))
+        with out.open("wb") as target:
+            printed = await asyncio.create_subprocess_exec(*command, stdout=target)
+            assert await printed.wait() == 0
+        flags = ("--disable-hot-restart", "--concurrency", "1", "-l", os.environ.get("EDGE_ENVOY_LOG", "warning"))
+        with (self.folder / "envoy.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(str(ENVOY), "-c", str(out), *flags, stderr=log)
+        self._processes.append(process)
+        if wait:
+            await self.serving()
+        return process
+
+    async def serving(self, seconds: float = 20.0) -> None:
+        async with self.client() as client, asyncio.timeout(seconds):
+            while True:
+                try:
+                    if (await client.get("/log/checkpoint")).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def client(self, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+        context = ssl.create_default_context(cafile=str(self.browser_ca))
+        async with httpx.AsyncClient(base_url=self.origin, verify=context, timeout=10, **options) as client:
+            yield client
+
+    def gateway_log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "gateway.log").read_text().splitlines()]
+
+    async def end(self, process: asyncio.subprocess.Process) -> int:
+        if process.returncode is None:
+            process.terminate()
+        return await process.wait()
+
+    async def stop(self) -> None:
+        """Stop what this stage started."""
+        for process in reversed(self._processes):
+            await self.end(process)
+        if self._beat is not None:
+            self._beat.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for role in list(self._servers):
+            await self.stop_service(role)
