@@ -106,6 +106,6 @@ def _signature(line: str) -> tuple[str, bytes]:
         blob = base64.b64decode(found["blob"], validate=True)
     except binascii.Error:
         raise NoteError("not a signature line") from None
-    if len(blob) <= _KEY_ID_BYTES:
+    if len(blob) <= _KEY_ID_BYTES or base64.b64encode(blob).decode() != found["blob"]:
         raise NoteError("not a signature line")
     return found["name"], blob

@@ -1,0 +1,180 @@
+"""The log's parts over real stores in a temporary folder, put together by hand so that each can be broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services import audit
+from services.audit.activity import Activity
+from services.audit.appender import Appender, Place
+from services.audit.bodies import Bodies
+from services.audit.checkpoint import Checkpoint, open_checkpoint
+from services.audit.checkpoints import SqlCheckpoints
+from services.audit.event import Actor, ActorKind, Event, Outcome
+from services.audit.journal import Journal
+from services.audit.note import Signer
+from services.audit.sequencer import CheckpointReader, Sequencer
+from services.audit.sql import SqlLease, SqlLog
+from services.audit.tile_directory import DirectoryTiles
+from services.kit.db import Database, DatabaseConfig
+from services.kit.envelope import FileRootKey, create_root_key
+from services.kit.ids import Ids
+from services.kit.keyring import Keyring
+from services.kit.migrate import migrate
+from services.kit.outbox import Outbox
+from services.kit.telemetry import Log
+from tests.support.clock import FakeClock
+
+FOLDER = Path(audit.__file__).parent
+ORIGIN = "valv.example/log"
+
+
+@dataclass
+class World:
+    """A log."""
+
+    folder: Path
+    clock: FakeClock
+    ids: Ids
+    database: Database
+    keys_database: Database
+    heads_database: Database
+    outbox: Outbox
+    records: SqlLog
+    keyring: Keyring
+    bodies: Bodies
+    tiles: DirectoryTiles
+    checkpoints: SqlCheckpoints
+    signer: Signer
+    lease: SqlLease
+    sequencer: Sequencer
+    heads: CheckpointReader
+    appender: Appender
+    activity: Activity
+    epochs: dict[str, str]
+
+    def event(self, subject: str = "", action: str = "files.file.download", **changes: object) -> Event:
+        """Return a new event about the subject, by the subject."""
+        actor = Actor(ActorKind.CUSTOMER, subject) if subject else Actor(ActorKind.SERVICE, "files")
+        values: dict[str, object] = {
+            "id": self.ids.new("evt"),
+            "time": self.clock.now(),
+            "action": action,
+            "outcome": Outcome.SUCCESS,
+            "actor": actor,
+            "subject": subject,
+        }
+        return Event(**(values | changes))  # type: ignore[arg-type]  # a test may give what must be refused
+
+    def place(self, producer: str = "files", first: int = 1, predecessor: str = "", epoch: str = "") -> Place:
+        """Return where a producer's records belong, in its one epoch unless another is given."""
+        return Place(producer, epoch or self.epochs.setdefault(producer, self.ids.new("epo")), predecessor, first)
+
+    async def append(self, *events: Event, producer: str = "files") -> int:
+        """Append a producer's next events."""
+        place = self.place(producer)
+        head = await self.records.head(producer)
+        first = head.highest + 1 if head is not None and head.epoch == place.epoch else 1
+        return await self.appender.append(self.place(producer, first), events)
+
+    async def fill(self, count: int, subject: str = "") -> list[Event]:
+        """Append `count` events."""
+        events = [self.event(subject) for _ in range(count)]
+        for start in range(0, count, 512):
+            await self.append(*events[start : start + 512])
+        return events
+
+    async def sign(self) -> Checkpoint:
+        """Sequence what is there; return the signed checkpoint."""
+        while await self.sequencer.step():
+            pass
+        return await self.signed()
+
+    async def signed(self) -> Checkpoint:
+        """Return the stored checkpoint, opened."""
+        stored = await self.checkpoints.load()
+        assert stored is not None
+        return open_checkpoint(stored.note, self.signer.verifier)
+
+    def another_sequencer(self) -> Sequencer:
+        """Return the sequencer of a second process over the same stores."""
+        lease = SqlLease(self.database, self.clock, self.ids.new("hld"))
+        return Sequencer(self.signer, self.records, self.tiles, self.checkpoints, lease, Log("test"))
+
+
+def databases(folder: Path) -> dict[str, DatabaseConfig]:
+    """Return SQLite databases in the folder, by the folder of their migrations."""
+    return {
+        "migrations": DatabaseConfig(f"sqlite+aiosqlite:///{folder}/audit.db"),
+        "migrations_keys": DatabaseConfig(f"sqlite+aiosqlite:///{folder}/keys.db", secure_delete=True),
+        "migrations_checkpoint": DatabaseConfig(f"sqlite+aiosqlite:///{folder}/checkpoint.db"),
+    }
+
+
+def migrate_all(configs: dict[str, DatabaseConfig]) -> None:
+    """Bring the databases up to date. Blocks."""
+    for name, config in configs.items():
+        migrate(FOLDER / name, config)
+
+
+@asynccontextmanager
+async def make_world(folder: Path, configs: dict[str, DatabaseConfig] | None = None) -> AsyncIterator[World]:
+    """Open the log in the folder, whose databases are migrated."""
+    configs = configs or databases(folder)
+    create_root_key(folder / "root")
+    key_file = folder / "signing"
+    if not key_file.exists():
+        key_file.write_bytes(Ed25519PrivateKey.generate().private_bytes_raw())
+    world = _assemble(folder, [Database(config) for config in configs.values()], key_file.read_bytes())
+    committer = asyncio.create_task(world.appender.run())
+    await world.sequencer.step()
+    try:
+        yield world
+    finally:
+        committer.cancel()
+        await asyncio.gather(committer, return_exceptions=True)
+        for database in (world.database, world.keys_database, world.heads_database):
+            await database.close()
+
+
+def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
+    database, keys_database, heads_database = opened
+    clock = FakeClock()
+    ids = Ids(clock)
+    outbox = Outbox(database, clock, ids)
+    records = SqlLog(database, clock, Journal(outbox))
+    keyring = Keyring(keys_database, FileRootKey(folder / "root"), "audit", clock)
+    bodies, tiles = Bodies(keyring), DirectoryTiles(folder / "log")
+    checkpoints = SqlCheckpoints(heads_database)
+    signer = Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(key))
+    lease = SqlLease(database, clock, ids.new("hld"))
+    sequencer = Sequencer(signer, records, tiles, checkpoints, lease, Log("test"))
+    heads = CheckpointReader(checkpoints, clock)
+    appender = Appender(records, bodies, sequencer.require_sound, sequencer.wake)
+    return World(
+        folder=folder,
+        clock=clock,
+        ids=ids,
+        database=database,
+        keys_database=keys_database,
+        heads_database=heads_database,
+        outbox=outbox,
+        records=records,
+        keyring=keyring,
+        bodies=bodies,
+        tiles=tiles,
+        checkpoints=checkpoints,
+        signer=signer,
+        lease=lease,
+        sequencer=sequencer,
+        heads=heads,
+        appender=appender,
+        activity=Activity(records, bodies, keyring, heads, tiles),
+        epochs={},
+    )
