@@ -37,7 +37,7 @@ def parse(text: str) -> EmailAddress:
         Fault: EMAIL_NOT_VALID.
     """
     try:
-        found = validate_email(text, check_deliverability=False)
+        found = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError:
         raise Fault(EMAIL_NOT_VALID, field="email") from None
     mailbox = f"{found.local_part}@{found.ascii_domain}"

@@ -95,8 +95,9 @@ class AccountHandlers:
         """Tell who is signed in."""
         call.record.object("ses", call.session)
         call.reply_metadata.append(_NO_STORE)
-        async with self._work(call).read() as store:
-            session = await self._sessions.get(store.sessions, call.session)
+        work = self._work(call)
+        session = await self._sessions.get(work, call.session)
+        async with work.read() as store:
             return account_pb2.GetSessionResponse(session=await self._session(store, session))
 
     async def extend_session(
@@ -105,12 +106,10 @@ class AccountHandlers:
         """Record activity."""
         call.record.object("ses", call.session)
         call.reply_metadata.append(_NO_STORE)
-        async with self._work(call).read() as store:
-            session = await self._sessions.get(store.sessions, call.session)
-            shown = await self._session(store, session)
-        extended = await self._sessions.touch(session)
-        shown.ends.CopyFrom(_timestamp(self._sessions.ends(extended)))
-        return account_pb2.ExtendSessionResponse(session=shown)
+        work = self._work(call)
+        session = await self._sessions.touch(await self._sessions.get(work, call.session))
+        async with work.read() as store:
+            return account_pb2.ExtendSessionResponse(session=await self._session(store, session))
 
     async def _session(self, store: Store, session: Session) -> account_pb2.Session:
         account = await store.accounts.get(session.account_id)
@@ -134,8 +133,7 @@ class SessionHandlers:
     async def renew(self, request: session_pb2.RenewRequest, call: Call) -> session_pb2.RenewResponse:
         """Exchange a session token for an assertion."""
         token = _secret(request.session_token, "session_token")
-        async with self._work(call).read() as store:
-            session = await self._sessions.find(store.sessions, token)
+        session = await self._sessions.find(self._work(call), token)
         if not request.passive:
             session = await self._sessions.touch(session)
         ends = self._sessions.ends(session)
@@ -149,8 +147,7 @@ class SessionHandlers:
     async def check(self, request: session_pb2.CheckRequest, call: Call) -> session_pb2.CheckResponse:
         """Tell a service who is signed in."""
         token = _secret(request.session_token, "session_token")
-        async with self._work(call).read() as store:
-            session = await self._sessions.find(store.sessions, token)
+        session = await self._sessions.find(self._work(call), token)
         call.record.subject = session.account_id
         call.record.object("ses", session.session_id)
         return session_pb2.CheckResponse(

@@ -20,7 +20,7 @@ from services.kit.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.auth.store import RevocationStore, SessionStore
+    from services.auth.store import Readable, RevocationStore, SessionStore
     from services.kit.clock import Clock
     from services.kit.ids import Ids
 
@@ -108,23 +108,28 @@ class Sessions:
         await store.insert(session, _hash(token))
         return Opened(session, Secret(token))
 
-    async def find(self, store: SessionStore, token: Secret) -> Session:
+    async def find(self, work: Readable, token: Secret) -> Session:
         """Return the live session of a token. Not activity.
 
         Raises:
             Fault: SESSION_ENDED: no such token, or its session is dead.
         """
         text = token.text()
-        stored = await store.by_token(_hash(text)) if _TOKEN.fullmatch(text) else None
+        if not _TOKEN.fullmatch(text):
+            raise Fault(SESSION_ENDED)
+        async with work.read() as store:
+            stored = await store.sessions.by_token(_hash(text))
         return await self._live(stored)
 
-    async def get(self, store: SessionStore, session_id: str) -> Session:
+    async def get(self, work: Readable, session_id: str) -> Session:
         """Return a live session by its id. Not activity.
 
         Raises:
             Fault: SESSION_ENDED.
         """
-        return await self._live(await store.get(session_id))
+        async with work.read() as store:
+            stored = await store.sessions.get(session_id)
+        return await self._live(stored)
 
     async def touch(self, session: Session) -> Session:
         """Record activity of a session just found alive. When it cannot be recorded, the session keeps its end.
@@ -166,6 +171,7 @@ class Sessions:
         return session if last is None else _with_activity(session, min(last, self._clock.now()))
 
     async def _live(self, stored: Session | None) -> Session:
+        """Ask for the activity when the store's connection is free again: holding two at once can deadlock a pool."""
         if stored is not None and stored.ended is None:
             session = await self.known(stored)
             if self.alive(session, self._clock.now()):

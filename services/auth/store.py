@@ -183,12 +183,16 @@ class Store(Protocol):
         ...
 
 
-class Work(Protocol):
-    """The unit of work of one call."""
+class Readable(Protocol):
+    """Read-only transactions."""
 
     def read(self) -> AbstractAsyncContextManager[Store]:
         """Open a read-only transaction."""
         ...
+
+
+class Work(Readable, Protocol):
+    """The unit of work of one call."""
 
     async def write(self) -> Store:
         """Return the call's write transaction, begun at first use. Never hash while it is open."""
@@ -199,12 +203,8 @@ class Work(Protocol):
         ...
 
 
-class Units(Protocol):
-    """Transactions of auth's own. Both raise StoreAway."""
-
-    def read(self) -> AbstractAsyncContextManager[Store]:
-        """Open a read-only transaction."""
-        ...
+class Units(Readable, Protocol):
+    """Transactions of auth's own. Both kinds raise StoreAway."""
 
     def write(self) -> AbstractAsyncContextManager[Store]:
         """Open a write transaction; committed at the end of the block."""

@@ -1,0 +1,196 @@
+"""Auth's domain over a real SQLite database, a clock that stands still, and nothing else faked but the mail server."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from email.headerregistry import Address
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import insert, select
+
+from services.auth import email_address, tables
+from services.auth.accounts import Accounts, Rates
+from services.auth.courier import Courier, Undelivered
+from services.auth.fanout import LocalFanout
+from services.auth.hash_pool import HashPool
+from services.auth.mail import Letters
+from services.auth.mail_tokens import MailTokens
+from services.auth.passwords import Parameters, Passwords
+from services.auth.pepper import Pepper
+from services.auth.revocations import Broadcaster, Progress
+from services.auth.sessions import Activity, Limits, Opened, Sessions
+from services.auth.sql import SqlStore, SqlUnits
+from services.auth.sql_ports import SqlActivity, SqlCounters
+from services.auth.store import Store
+from services.auth.throttle import Throttle
+from services.kit.db import Database, DatabaseConfig
+from services.kit.ids import Ids
+from services.kit.outbox import Outbox
+from services.kit.secret import Secret
+from tests.support.clock import FakeClock
+from valv.audit.v1 import event_pb2
+
+TEMPLATES = Path(tables.__file__).parent / "templates"
+EMAIL = "anna@example.com"
+PASSWORD = "a lighthouse keeper counts waves"
+HOME = "192.0.2.7"
+URL = "https://localhost:8443"
+
+
+class Trail:
+    """The record of a call."""
+
+    def __init__(self) -> None:
+        self.subject = ""
+
+
+class Transaction:
+    """A unit of work as the kit's scope gives it: begun at first use, rolled back when the block raises."""
+
+    def __init__(self, units: SqlUnits) -> None:
+        self._units = units
+        self._stack = AsyncExitStack()
+        self._store: SqlStore | None = None
+
+    def read(self) -> AbstractAsyncContextManager[Store]:
+        return self._units.read()
+
+    async def write(self) -> SqlStore:
+        if self._store is None:
+            self._store = await self._stack.enter_async_context(self._units.write())
+        return self._store
+
+    async def commit(self) -> None:
+        self._store = None
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+class MailServer:
+    """Takes mails, or does not."""
+
+    def __init__(self) -> None:
+        self.taken: list[EmailMessage] = []
+        self.refusal: Undelivered | None = None
+
+    async def deliver(self, message: EmailMessage) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.taken.append(message)
+
+
+class World:
+    """Everything, wired as in app.py."""
+
+    def __init__(self, folder: Path, activity: Activity | None = None, rates: Rates | None = None) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.ids = Ids(self.clock)
+        self.random = random.Random(7)
+        self.database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/auth.db"))
+        self.outbox = Outbox(self.database, self.clock, self.ids)
+        self.units = SqlUnits(self.database, self.outbox)
+        self.pepper = Pepper("p1", {"p1": Secret(b"1" * 32)})
+        self.pool = HashPool(2, 32)
+        self.passwords = self.make_passwords()
+        self.activity = activity or SqlActivity(self.database)
+        self.sessions = Sessions(Limits(), self.clock, self.ids, self.random.randbytes, self.activity)
+        self.tokens = MailTokens(self.clock, self.random.randbytes)
+        self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind)
+        self.rates = rates or Rates()
+        self.server = MailServer()
+        self.failures: list[str] = []
+        letters = Letters(TEMPLATES, Address("Valv", addr_spec="valv@valv.example"))
+        self.courier = Courier(self.units, letters, self.tokens, self.server, self.clock, URL, self.failures.append)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(
+            self.passwords, self.sessions, self.throttle, self.tokens, self.clock, self.ids, self.rates, "Valv"
+        )
+
+    def make_passwords(self, pepper: Pepper | None = None, parameters: Parameters | None = None) -> Passwords:
+        return Passwords(parameters or Parameters(), pepper or self.pepper, self.pool, self.random.randbytes)
+
+    def make_broadcaster(self) -> tuple[Broadcaster, list[Progress], list[str]]:
+        seen: list[Progress] = []
+        away: list[str] = []
+        broadcaster = Broadcaster(self.units, LocalFanout(), self.clock, seen.append, lambda: away.append("away"))
+        return broadcaster, seen, away
+
+    async def begin(self) -> None:
+        async with self.database.write() as connection:
+            await connection.run_sync(tables.metadata.create_all)
+            await connection.execute(insert(tables.revocation_head).values(id=1, sequence=0))
+
+    async def end(self) -> None:
+        self.pool.close()
+        await self.database.close()
+
+    def work(self) -> Transaction:
+        return Transaction(self.units)
+
+    async def sign_up(self, email: str = EMAIL, password: str = PASSWORD, locale: str = "en", home: str = HOME) -> str:
+        trail = Trail()
+        async with self.work() as work:
+            await self.accounts.sign_up(work, trail, email_address.parse(email), Secret(password), locale, home)
+        return trail.subject
+
+    async def confirm(self, token: str) -> str:
+        trail = Trail()
+        async with self.work() as work:
+            await self.accounts.confirm(work, trail, Secret(token))
+        return trail.subject
+
+    async def sign_in(
+        self, email: str = EMAIL, password: str = PASSWORD, home: str = HOME, trail: Trail | None = None
+    ) -> Opened:
+        async with self.work() as work:
+            return await self.accounts.sign_in(
+                work, trail or Trail(), email_address.parse(email), Secret(password), home
+            )
+
+    async def mailed_token(self) -> str:
+        await self.courier.step()
+        text = self.server.taken[-1].get_body(("plain",))
+        assert text is not None
+        return str(text.get_content()).partition("#token=")[2].split()[0]
+
+    async def member(self, email: str = EMAIL, password: str = PASSWORD) -> str:
+        """Sign up and confirm; returns the account's id."""
+        await self.sign_up(email, password)
+        return await self.confirm(await self.mailed_token())
+
+    async def events(self) -> list[event_pb2.Event]:
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(self.outbox.table.c.event).order_by(self.outbox.table.c.id))
+            return [event_pb2.Event.FromString(row) for row in rows.scalars()]
+
+
+@asynccontextmanager
+async def world_in(folder: Path, activity: Activity | None = None, rates: Rates | None = None) -> AsyncIterator[World]:
+    """A world that ends with the block."""
+    world = World(folder, activity, rates)
+    await world.begin()
+    try:
+        yield world
+    finally:
+        await world.end()
+
+
+def sha256(text: str) -> bytes:
+    """The hash tokens are stored as."""
+    return hashlib.sha256(text.encode()).digest()
