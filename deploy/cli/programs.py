@@ -32,7 +32,7 @@ def programs(layout: Layout) -> tuple[Program, ...]:
         _envoy(layout, "gateway", "auth", "files", "billing", "audit"),
         sandbox(
             "shop",
-            readiness.https(layout, ports.shop),
+            readiness.https(layout, ports.shop, "/healthz"),
             f"a small shop    https://localhost:{ports.shop}",
             "auth",
             "billing",
