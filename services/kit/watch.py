@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +44,7 @@ class RevocationState:
         """
         self._clock = clock
         self._on_keys = on_keys
-        self._revoked: dict[str, float] = {}
+        self._revoked: OrderedDict[str, float] = OrderedDict()
         self._heard: float | None = None
         self.jwks = ""
         self.keys: Mapping[str, OKPKey] = {}
@@ -63,8 +64,8 @@ class RevocationState:
     def revoke(self, session: str, _time: datetime) -> None:
         """Take note that a session has ended. Kept by when it was heard, so that a stepped clock revives nobody."""
         now = self._clock.monotonic()
-        self._revoked.pop(session, None)
         self._revoked[session] = now
+        self._revoked.move_to_end(session)
         self._prune(now)
 
     def heard(self) -> None:
@@ -91,7 +92,7 @@ class RevocationState:
             raise Fault(SESSION_ENDED)
 
     def _prune(self, now: float) -> None:
-        """Forget what no living assertion can name; the dictionary is in the order of hearing."""
+        """Forget what no living assertion can name; the oldest come first."""
         while self._revoked:
             oldest = next(iter(self._revoked))
             if now - self._revoked[oldest] <= KEEP_SECONDS:
