@@ -172,7 +172,7 @@ class StripeGateway:
         async with self._asking("find_refund"):
             page = await self._client.v1.refunds.list_async({"payment_intent": intent, "limit": 100})
             async for row in page.auto_paging_iter():
-                if (row.metadata or {}).get(METADATA) == operation:
+                if getattr(row.metadata, METADATA, None) == operation:
                     return _refund(row)
         return None
 
