@@ -78,7 +78,7 @@ class BlobStore(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove a blob, durably; nothing happens when there is none."""
+        """Remove a blob, and what a dead writer left of it, durably; nothing happens when there is none."""
         ...
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:

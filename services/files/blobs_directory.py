@@ -43,9 +43,10 @@ class DirectoryBlobs:
         return _Reader(self._path(name))
 
     def delete(self, name: str) -> None:
-        """Remove a blob."""
+        """Remove a blob and what a dead writer left of it."""
         path = self._path(name)
         with _translated():
+            (self._unfinished / name).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             _sync(path.parent)
 

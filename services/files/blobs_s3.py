@@ -83,8 +83,9 @@ class S3Blobs:
         return _Reader(self._client, self._bucket, self._key(name))
 
     def delete(self, name: str) -> None:
-        """Remove a blob."""
+        """Remove a blob and what a dead writer left of it."""
         with _translated():
+            self._abort(self._key(name))
             self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
@@ -99,18 +100,19 @@ class S3Blobs:
 
     def sweep(self, before: datetime) -> int:
         """Abort multipart uploads begun before then."""
-        count = 0
         with _translated():
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
-            for page in pages:
-                for entry in page.get("Uploads", ()):
-                    if entry["Initiated"] < before:
-                        self._client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=entry["Key"], UploadId=entry["UploadId"]
-                        )
-                        count += 1
+            return self._abort(self._prefix, before)
+
+    def _abort(self, prefix: str, before: datetime | None = None) -> int:
+        count = 0
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Uploads", ()):
+                if before is None or entry["Initiated"] < before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=entry["Key"], UploadId=entry["UploadId"]
+                    )
+                    count += 1
         return count
 
     def _key(self, name: str) -> str:

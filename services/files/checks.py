@@ -85,7 +85,7 @@ class CiphertextCheck:
             found = list(await self._stores.rows.sample(connection, self._entropy(16).hex(), self._config.sample))
             if len(found) < self._config.sample:
                 found += await self._stores.rows.sample(connection, "", self._config.sample - len(found))
-        return found
+        return list({stored.ref.file: stored for stored in found}.values())
 
     def _probe(self, stored: StoredFile, key: FileKey) -> None:
         manifest = Manifest.decode(key.unseal("manifest", stored.manifest))

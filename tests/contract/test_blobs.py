@@ -127,6 +127,16 @@ def test_deleting_is_final_and_may_be_repeated(blobs: BlobStore) -> None:
     assert listed(blobs) == set()
 
 
+def test_deleting_ends_what_a_dead_writer_left(blobs: BlobStore) -> None:
+    blob = name()
+    writer = blobs.create(blob, 3 * PART)
+    writer.write(secrets.token_bytes(PART + 1))
+    blobs.delete(blob)
+    assert blobs.sweep(datetime.now(UTC) + timedelta(hours=1)) == 0
+    with pytest.raises(BlobError):
+        writer.commit()
+
+
 def test_blobs_are_listed_by_the_beginning_of_their_names(blobs: BlobStore) -> None:
     names = {put(blobs, b"x") for _ in range(12)}
     assert listed(blobs) == names

@@ -61,7 +61,7 @@ def test_reads_what_the_plain_reference_wrote(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "digest"),
+    "length, digest",
     [
         (0, "7cdfe9cb3273593afaf12cfb0f4e1846a37b8860a133871e14087558e16748ab"),
         (1, "9aea0163a55bf4d37fad92dba1a932e34a1cdcecb5bd1a7c921f8326907a2173"),
