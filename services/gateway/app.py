@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from services.gateway import assets, contracts, openapi
@@ -11,13 +12,18 @@ from services.gateway.handlers import EnvoyServices
 from services.gateway.ledger import Ledger
 from services.gateway.publisher import Publisher
 from services.gateway.sources import Certificate, Endpoints
+from services.gateway.traces import Spans
 from services.gateway.xds.ads import Ads
-from services.gateway.xds.listeners import COLLECTOR
+from services.kit import otlp
+from services.kit.config import Profile
 from services.kit.main import Application
 from services.kit.shipping import AuditSender
+from services.kit.spans import FileExporter
 from services.kit.watch import RevocationState, Watch
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
     from services.gateway.assets import Page
     from services.gateway.config import Config
     from services.kit.main import Runtime
@@ -38,16 +44,17 @@ async def build(config: Config, runtime: Runtime) -> Application:
     state = RevocationState(runtime.clock, on_keys=lambda jwks: publisher.offer(jwks=jwks))
     auth = runtime.channels.get("auth")
     certificate = Certificate(config.public.certificate, config.public.key, publisher, runtime.log)
-    addresses = {name: address for name, address in _addresses(config).items() if address is not None}
+    spans = Spans(_exporters(config))
     return Application(
-        foreign=(EnvoyServices(ads, Authorizer(AuthSessions(auth)), config.tls.trust_domain, runtime.log),),
+        foreign=(EnvoyServices(ads, Authorizer(AuthSessions(auth)), spans, config.tls.trust_domain, runtime.log),),
         tasks=(
             Watch(auth, state, runtime.clock).run,
-            Endpoints(addresses, publisher, runtime.log).run,
+            Endpoints(asdict(config.upstreams), publisher, runtime.log).run,
             certificate.run,
             publisher.run,
         ),
         probes=(publisher.ready,),
+        closers=(spans.close,),
     )
 
 
@@ -58,13 +65,9 @@ def pages(config: Config) -> tuple[Page, ...]:
     return (*client, assets.document(openapi.PATH, described, "application/json"))
 
 
-def _addresses(config: Config) -> dict[str, str | None]:
-    upstreams = config.upstreams
-    return {
-        "auth": upstreams.auth,
-        "files": upstreams.files,
-        "files_data": upstreams.files_data,
-        "billing": upstreams.billing,
-        "audit": upstreams.audit,
-        COLLECTOR: config.collector,
-    }
+def _exporters(config: Config) -> tuple[SpanExporter, ...]:
+    """Envoy's spans go where the gateway's own go."""
+    telemetry, development = config.telemetry, config.service.profile is Profile.DEVELOPMENT
+    file = (FileExporter(telemetry.spans_file),) if telemetry.spans_file is not None else ()
+    endpoint = telemetry.otlp_endpoint
+    return (*file, *((otlp.exporter(endpoint, development=development),) if endpoint is not None else ()))

@@ -42,7 +42,7 @@ class Composer:
         self._config = config
         self._pages = tuple(pages)
         self._exposed = tuple(exposed)
-        self._upstreams = upstreams(exposed, traced=config.collector is not None)
+        self._upstreams = upstreams(exposed)
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
@@ -76,7 +76,6 @@ class Composer:
             listen=public.listen,
             access_log=config.envoy.access_log,
             trusted_hops=config.envoy.trusted_hops,
-            collector=listeners.COLLECTOR if config.collector else filters.CONTROL_PLANE,
         )
         services = sorted({one.method.service for one in self._exposed})
         transcoder = filters.transcode(descriptor_set(self._exposed), services)
@@ -85,11 +84,9 @@ class Composer:
         return listeners.public_listener(front, chain)
 
 
-def upstreams(exposed: Sequence[Exposed], *, traced: bool) -> tuple[Upstream, ...]:
-    """Return the clusters that the routes need, by name, and the collector's if there is one."""
+def upstreams(exposed: Sequence[Exposed]) -> tuple[Upstream, ...]:
+    """Return the clusters that the routes need, by name."""
     found = {routes.upstream_of(one).name: routes.upstream_of(one) for one in exposed}
-    if traced:
-        found[listeners.COLLECTOR] = Upstream(listeners.COLLECTOR, listeners.COLLECTOR)
     return tuple(found[name] for name in sorted(found))
 
 

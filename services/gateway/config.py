@@ -126,5 +126,3 @@ class Config:
     envoy: EnvoyConfig
     web: WebConfig
     rates: RatesConfig = field(default_factory=RatesConfig)
-    collector: str | None = None
-    """OTLP gRPC collector for Envoy's spans, ``host:port`` over mTLS; None: traces are propagated and not exported."""

@@ -1,4 +1,7 @@
-"""Owns the gateway's gRPC services, whose contracts are Envoy's: discovery, authorization. Must admit Envoy alone."""
+"""Owns the gateway's gRPC services, whose contracts are Envoy's: discovery, authorization, spans.
+
+Must admit Envoy alone.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2
 from envoy.service.discovery.v3 import discovery_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from services.gateway.authz import refused
 from services.gateway.contracts import EDGE_ROLE
@@ -19,23 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from services.gateway.authz import Authorizer
+    from services.gateway.traces import Spans
     from services.gateway.xds.ads import Ads
     from services.kit.telemetry import Log
 
 DISCOVERY = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 AUTHORIZATION = "envoy.service.auth.v3.Authorization"
+TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EnvoyServices:
-    """Registers both services with the kit's server."""
+    """Registers the services with the kit's server."""
 
-    def __init__(self, ads: Ads, authorizer: Authorizer, trust_domain: str, log: Log) -> None:
+    def __init__(self, ads: Ads, authorizer: Authorizer, spans: Spans, trust_domain: str, log: Log) -> None:
         """Take what answers, and the trust domain whose Envoy may ask."""
-        self._ads, self._authorizer, self._trust_domain, self._log = ads, authorizer, trust_domain, log
+        self._ads, self._authorizer, self._spans = ads, authorizer, spans
+        self._trust_domain, self._log = trust_domain, log
 
     def __call__(self, server: grpc.aio.Server) -> None:
-        """Add the services to a server."""
+        """Add them to a server."""
         stream = grpc.stream_stream_rpc_method_handler(
             self._stream,
             discovery_pb2.DiscoveryRequest.FromString,
@@ -46,10 +53,16 @@ class EnvoyServices:
             external_auth_pb2.CheckRequest.FromString,
             external_auth_pb2.CheckResponse.SerializeToString,
         )
+        export = grpc.unary_unary_rpc_method_handler(
+            self._export,
+            trace_service_pb2.ExportTraceServiceRequest.FromString,
+            trace_service_pb2.ExportTraceServiceResponse.SerializeToString,
+        )
         server.add_generic_rpc_handlers(
             (
                 grpc.method_handlers_generic_handler(DISCOVERY, {"StreamAggregatedResources": stream}),
                 grpc.method_handlers_generic_handler(AUTHORIZATION, {"Check": check}),
+                grpc.method_handlers_generic_handler(TRACES, {"Export": export}),
             )
         )
 
@@ -61,15 +74,21 @@ class EnvoyServices:
         self, request: external_auth_pb2.CheckRequest, context: Context
     ) -> external_auth_pb2.CheckResponse:
         await self._require_envoy(context)
-        headers = request.attributes.request.http.headers
-        request_id = headers.get("x-request-id", "")
+        request_id = request.attributes.request.http.headers.get("x-request-id", "")
         kit_context.request_id.set(request_id)
-        with telemetry.server_span(f"/{AUTHORIZATION}/Check", headers):
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        with telemetry.server_span(f"/{AUTHORIZATION}/Check", metadata):
             try:
                 return await self._authorizer.check(request)
             except Exception as error:  # noqa: BLE001 - the boundary: logged here, told to nobody
                 self._log.failure("a session check failed", error)
                 return refused(Fault(INTERNAL), request_id, cookies=False)
+
+    async def _export(
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: Context
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        await self._require_envoy(context)
+        return await self._spans.export(request)
 
     async def _require_envoy(self, context: Context) -> None:
         try:

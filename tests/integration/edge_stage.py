@@ -287,6 +287,7 @@ key = "{workload}/gateway.key"
 bundle = "{workload}/ca.pem"
 [telemetry]
 level = "DEBUG"
+spans_file = "{self.folder}/spans.jsonl"
 [peers]
 auth = "127.0.0.1:{ports["auth"]}"
 audit = "127.0.0.1:{ports["audit"]}"

@@ -174,7 +174,7 @@ def _copy() -> Table:
 
 
 def _authz() -> Table:
-    passed = ("cookie", SESSION_HEADER, CLIENT_ADDRESS, "x-request-id", "traceparent", "tracestate")
+    passed = ("cookie", SESSION_HEADER, CLIENT_ADDRESS, "x-request-id")
     sid = {"filter": _JWT_METADATA, "path": [{"key": PAYLOAD}, {"key": "sid"}], "invert": True}
     table = {
         "transport_api_version": "V3",

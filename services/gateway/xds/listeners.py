@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PUBLIC = "public"
-COLLECTOR = "collector"
 CNSA1_202603 = 2  # TlsParameters.CompliancePolicy, newer than xds-protos: 256-bit suites only
 MIB = 1 << 20
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -39,14 +38,12 @@ STRIPPED = (
 class Front:
     """Where and how the edge listens.
 
-    ``trusted_hops`` proxies in front add X-Forwarded-For that may be believed; ``collector`` is the cluster that takes
-    Envoy's spans.
+    ``trusted_hops`` proxies in front add X-Forwarded-For that may be believed.
     """
 
     listen: str
     access_log: Path
     trusted_hops: int = 0
-    collector: str = CONTROL_PLANE
 
 
 def public_listener(front: Front, filters: list[Table]) -> Table:
@@ -91,7 +88,7 @@ def _manager(front: Front, filters: list[Table]) -> Table:
         "early_header_mutation_extensions": [extension("strip", _EARLY, {"mutations": _stripped(front)})],
         "local_reply_config": local_reply_config(),
         "access_log": [_access_log(front.access_log)],
-        "tracing": _tracing(front.collector),
+        "tracing": _tracing(),
         **_limits(),
         **_identity(front),
     }
@@ -161,9 +158,9 @@ def _access_log(path: Path) -> Table:
     return extension("file", _FILE_LOG, {"path": str(path), "log_format": {"json_format": line}})
 
 
-def _tracing(collector: str) -> Table:
-    """One trace from here on; Envoy's own spans go to a collector. Their path tag is cut to nothing."""
-    service = {"envoy_grpc": {"cluster_name": collector}, "timeout": "1s"}
+def _tracing() -> Table:
+    """One trace from here on. Envoy's own spans go by way of the gateway, which strips them."""
+    service = {"envoy_grpc": {"cluster_name": CONTROL_PLANE}, "timeout": "1s"}
     tracer = typed(_TRACER, {"service_name": "envoy", "grpc_service": service})
     return {
         "provider": {"name": "opentelemetry", "typed_config": tracer},
