@@ -1,4 +1,4 @@
-"""Owns the export of spans over OTLP. Imported only by a process that asks for it: it needs a package of its own."""
+"""Owns the export of spans over OTLP. Must never send one in the clear beyond this machine."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Telemetry:
             role: The process's role.
             config: The levels and places.
             clock: Limits how long the last flush may take.
-            otlp: Makes an OTLP exporter for an endpoint; needs a package that not every service has (``otlp.py``).
+            otlp: Makes an OTLP exporter for an endpoint (``otlp.py``); a process without one has no OTLP.
 
         Raises:
             ConfigError: The level is none, or an OTLP endpoint is given to a process that has no OTLP.

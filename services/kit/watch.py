@@ -117,7 +117,7 @@ class Watch:
         while True:
             try:
                 await self._follow()
-            except (grpc.aio.AioRpcError, TimeoutError, KeySetError) as error:
+            except (grpc.aio.AioRpcError, TimeoutError, ValueError, KeySetError) as error:
                 self._lost(type(error).__name__)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
