@@ -30,7 +30,6 @@ check: .setup-test ## ruff, types, layers, contracts, stubs, trusted computing b
 	@$(BIN)/python protos/generate.py --check
 	@cd protos && ../$(BIN)/buf lint
 	@$(BIN)/python protos/breaking.py $(BASE)
-	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/architecture
 
