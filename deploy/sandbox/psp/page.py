@@ -4,12 +4,15 @@ The frame may be framed by the configured pages only, runs only this gateway's s
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
 
 from aiohttp import web
 
 from deploy.sandbox.psp.numbers import NUMBERS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _FOLDER = Path(__file__).parent / "fields"
 
@@ -82,15 +85,11 @@ class Pages:
         return [
             web.get("/", self._index),
             web.get("/healthz", self._health),
-            web.get("/v1/elements.js", self._script("elements.js", "text/javascript", shared=True)),
+            web.get("/v1/elements.js", _file("elements.js", "text/javascript", shared=True)),
             web.get("/v1/fields", self._frame),
-            web.get("/v1/fields/frame.js", self._script("frame.js", "text/javascript", shared=False)),
-            web.get("/v1/fields/frame.css", self._script("frame.css", "text/css", shared=False)),
+            web.get("/v1/fields/frame.js", _file("frame.js", "text/javascript", shared=False)),
+            web.get("/v1/fields/frame.css", _file("frame.css", "text/css", shared=False)),
         ]
-
-    @staticmethod
-    def _script(name: str, kind: str, *, shared: bool) -> "_Static":
-        return _Static((_FOLDER / name).read_bytes(), kind, shared=shared)
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -134,18 +133,18 @@ class Pages:
         return web.Response(text=body, content_type="text/html", headers=headers)
 
 
-class _Static:
-    """One file of the card fields."""
+def _file(name: str, kind: str, *, shared: bool) -> Handler:
+    """Serve one file of the card fields; a shared one may be used by other origins' pages."""
+    body = (_FOLDER / name).read_bytes()
+    headers = {
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin" if shared else "same-origin",
+    }
+    if shared:
+        headers["Access-Control-Allow-Origin"] = "*"
 
-    def __init__(self, body: bytes, kind: str, *, shared: bool) -> None:
-        self._body, self._kind = body, kind
-        self._headers = {
-            "Cache-Control": "no-cache",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "cross-origin" if shared else "same-origin",
-        }
-        if shared:
-            self._headers["Access-Control-Allow-Origin"] = "*"
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
-    async def __call__(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._body, content_type=self._kind, charset="utf-8", headers=self._headers)
+    return serve
