@@ -64,9 +64,10 @@ class Letters:
             now: The date of the mail.
         """
         subject, text, markup = self._texts[locale, mail.template]
+        local, _, domain = recipient.rpartition("@")
         message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=recipient)
+        message["To"] = Address(username=local, domain=domain)
         message["Subject"] = subject
         message["Date"] = format_datetime(now)
         message["Message-ID"] = f"<{mail.mail_id}.{mail.attempts}@{self._sender.domain}>"
