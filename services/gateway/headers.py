@@ -56,13 +56,17 @@ def page_policy(card_origin: str | None = None) -> str:
 
 
 def mutations(*, hsts: bool) -> list[dict[str, Any]]:
-    """Return the response mutations that give every answer its security headers and drop internal ones."""
+    """Return the response mutations that give every answer its security headers."""
     fixed = (*FIXED, *((("strict-transport-security", HSTS),) if hsts else ()))
     return [
-        *({"remove": name} for name in INTERNAL),
         *(_set(name, value, "OVERWRITE_IF_EXISTS_OR_ADD") for name, value in fixed),
         *(_set(name, value, "ADD_IF_ABSENT") for name, value in DEFAULTS),
     ]
+
+
+def removals() -> list[dict[str, Any]]:
+    """Return the response mutations that drop what is for neighbours only."""
+    return [{"remove": name} for name in INTERNAL]
 
 
 def _set(name: str, value: str, action: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Signer:
     def jwks(self) -> str:
         return json.dumps({"keys": [self.key.as_dict(private=False)]})
 
-    def assertion(self, issuer: str, sub: str, sid: str | None, *, age: int = 0, **claims: Any) -> str:
+    def assertion(self, issuer: str, sub: str, sid: object, *, age: int = 0, **claims: Any) -> str:
         now = int(time.time()) - age
         body = {"iss": issuer, "aud": "valv", "sub": sub, "iat": now, "exp": now + LIFETIME}
         body |= {"ends": float(now + 1800), "auth_time": now, "amr": ["pwd"], **claims}
@@ -210,7 +210,7 @@ class Stage:
         self.host = f"localhost:{self.ports['public']}"
         self.origin = f"https://{self.host}"
         self.auth, self.audit, self.files = Auth(self.origin, self.ids), Audit(), Files()
-        self.rates = "[rates.credential]\nrequests = 60\nseconds = 60\nburst = 5\n"
+        self.rates = "[rates.credential]\nrequests = 60\nseconds = 60\nburst = 30\n"
         self._servers: dict[str, Server] = {}
         self._states: list[RevocationState] = []
         self._processes: list[asyncio.subprocess.Process] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from services.gateway.config import RateConfig, RatesConfig
 
-HEADERS, COMPRESS, ORIGIN, BODY = "headers", "compress", "origin", "body"
+HEADERS, INTERNAL, COMPRESS, ORIGIN, BODY = "headers", "internal", "compress", "origin", "body"
 KEYS, COOKIE, COPY, AUTHZ, SESSION = "keys", "cookie", "copy", "authz", "session"
 TRANSCODE, ROUTER = "transcode", "router"
 LARGEST_COUNTED_BODY = (1 << 32) - 1
@@ -64,6 +64,7 @@ def chain(
     """
     return [
         _headers(hsts=hsts),
+        _internal(),
         _compress(),
         *(_rate(rate, getattr(rates, rate.name.lower())) for rate in RateClass if rate is not RateClass.INTERNAL),
         _origin(origins),
@@ -103,6 +104,11 @@ def _headers(*, hsts: bool) -> Table:
     request = [{"append": {"header": address, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}]
     mutations = {"request_mutations": request, "response_mutations": headers.mutations(hsts=hsts)}
     return extension(HEADERS, f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": mutations})
+
+
+def _internal() -> Table:
+    mutations = {"response_mutations": headers.removals()}
+    return extension(INTERNAL, f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": mutations})
 
 
 def _compress() -> Table:

@@ -53,10 +53,10 @@ def route_configuration(exposed: Sequence[Exposed], pages: Sequence[Page], names
             {
                 "name": PUBLIC,
                 "domains": domains,
-                "routes": [*api, *rest],
+                "routes": [no_grpc(), *api, *rest],
                 "request_headers_to_remove": list(_KEPT_FROM_SERVICES),
             },
-            {"name": "elsewhere", "domains": ["*"], "routes": [not_found()]},
+            {"name": "elsewhere", "domains": ["*"], "routes": [no_grpc(), not_found()]},
         ],
     }
 
@@ -106,6 +106,18 @@ def page_route(page: Page) -> Table:
         },
         "direct_response": {"status": 200, "body": {"inline_bytes": base64.b64encode(page.body).decode()}},
         "response_headers_to_add": [_set(name, value, "OVERWRITE_IF_EXISTS_OR_ADD") for name, value in page.headers],
+        "typed_per_filter_config": per_filter,
+    }
+
+
+def no_grpc() -> Table:
+    """Return the route that refuses gRPC: it would pass the transcoder. Its answer keeps the headers gRPC reads."""
+    per_filter = {**_open(RateClass.PUBLIC), filters.ORIGIN: _off(), filters.INTERNAL: _off()}
+    grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc", "ignore_case": True}}
+    return {
+        "name": "grpc",
+        "match": {"prefix": "/", "headers": [grpc]},
+        "direct_response": {"status": 415},
         "typed_per_filter_config": per_filter,
     }
 
