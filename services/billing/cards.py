@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.billing.charges import moment
 from services.billing.errors import (
     CARD_NOT_FOUND,
     CARD_REMOVAL_PENDING,
@@ -104,7 +105,7 @@ class Cards:
             begun = await self._gateway.create_setup(customer, setup_id)
         except (GatewayUnknown, GatewayRefused) as error:
             raise Fault(GATEWAY_UNAVAILABLE, retry_after=_RETRY_SECONDS) from error
-        kept = CardSetup(setup_id, account, customer, begun.setup, self._clock.now())
+        kept = CardSetup(setup_id, account, customer, begun.setup, moment(self._clock))
         await wallet.add_setup(kept)
         return kept, begun
 
@@ -156,5 +157,5 @@ class Cards:
             last4=card.last4,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
-            create_time=self._clock.now(),
+            create_time=moment(self._clock),
         )

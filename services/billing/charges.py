@@ -105,6 +105,12 @@ def fingerprint(*content: str) -> str:
     return digest.hexdigest()
 
 
+def moment(clock: Clock) -> datetime:
+    """Return the time as it is kept: in whole milliseconds."""
+    now = clock.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
 def pause(age: timedelta) -> timedelta:
     """Return how long to wait before asking again about something this old: as long again, within bounds."""
     return min(max(age, _FIRST_PAUSE), _LONGEST_PAUSE)

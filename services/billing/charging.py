@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from services.billing.cards import Card
-from services.billing.charges import Charge, ChargeMachine, Point, State, Superseded, fingerprint
+from services.billing.charges import Charge, ChargeMachine, Point, State, Superseded, fingerprint, moment
 from services.billing.errors import (
     CARD_NOT_FOUND,
     CHARGE_NOT_FOUND,
@@ -173,7 +173,7 @@ class Charging:
         return await self._refunds.run(claimed, saver.save_refund, resumed=True)
 
     def _new_charge(self, order: Order, card: Card) -> Charge:
-        now = self._clock.now()
+        now = moment(self._clock)
         return Charge(
             charge_id=self._ids.new("chg"),
             merchant=order.merchant,
@@ -192,7 +192,7 @@ class Charging:
         )
 
     def _new_refund(self, order: RefundOrder, charge: Charge, amount_minor: int) -> Refund:
-        now = self._clock.now()
+        now = moment(self._clock)
         return Refund(
             refund_id=self._ids.new("rfd"),
             charge_id=charge.charge_id,

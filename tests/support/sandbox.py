@@ -51,6 +51,10 @@ class Sandbox:
         order = {"pattern": pattern, "kind": kind, "count": count, "seconds": seconds}
         (await self.browser.post("/sandbox/faults", json=order)).raise_for_status()
 
+    async def no_faults(self) -> None:
+        """Forget the ordered faults that have not happened."""
+        (await self.browser.delete("/sandbox/faults")).raise_for_status()
+
     async def type_card(self, client_secret: str, number: str = GOOD, **fields: str) -> httpx.Response:
         """Confirm a set-up as the card fields do."""
         setup = client_secret.split("_secret_", maxsplit=1)[0]
