@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+
+import httpx
 
 from deploy.cli.layout import REPOSITORY, Layout, Ports
 from deploy.cli.prepare import prepare
@@ -29,12 +32,20 @@ class Live:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         prepare(self.layout)
+        self.trust = ssl.create_default_context(cafile=str(self.layout.certificates / "browser" / "ca.pem"))
+        self._clients: list[httpx.Client] = []
         self.stack = Stack(programs(self.layout), REPOSITORY)
 
     @property
     def address(self) -> str:
         """Where the edge answers."""
         return self.layout.address
+
+    def client(self, address: str | None = None, **options: Any) -> httpx.Client:
+        """Return an HTTP client that trusts the development CA of browsers and nothing else; closed with the rest."""
+        made = httpx.Client(base_url=address or self.address, verify=self.trust, timeout=30, **options)
+        self._clients.append(made)
+        return made
 
     def start(self) -> None:
         """Start everything."""
@@ -54,6 +65,8 @@ class Live:
 
     def close(self) -> None:
         """Stop everything."""
+        for client in self._clients:
+            client.close()
         self._run(self.stack.stop_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

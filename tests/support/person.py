@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,9 +27,8 @@ class Person:
     token: str = ""
 
     def __post_init__(self) -> None:
-        """Open a client that trusts the development CA of browsers and nothing else."""
-        authority = self.live.layout.certificates / "browser" / "ca.pem"
-        self.http = httpx.Client(base_url=self.live.address, verify=_context(str(authority)), timeout=30)
+        """Open a client."""
+        self.http = self.live.client()
 
     def sign_up(self) -> None:
         """Sign up and confirm the address with the token from the mail."""
@@ -99,7 +97,3 @@ def eventually(ask: Callable[[], T | None], seconds: float = 15.0) -> T:
             return answer
         time.sleep(0.1)
     raise AssertionError("it did not happen in time")
-
-
-def _context(authority: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority)
