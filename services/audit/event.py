@@ -30,7 +30,7 @@ _TEXTS = {
     "currency": re.compile(r"[a-z]{3}"),
     "version": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "factor": re.compile(r"[a-z][a-z0-9]*"),
-    "state": re.compile(r"kept|broken|unknown"),
+    "state": re.compile(r"kept|broken|unknown|pending|succeeded|declined|failed"),
     "digest": re.compile(r"[0-9a-f]{64}"),
 }
 _NUMBERS = {"bytes", "range_start", "amount_minor", "count", "window_seconds"}

@@ -61,7 +61,7 @@ PROMISES: Mapping[str, tuple[Check, ...]] = {
     "P9": (),
     "P10": (),
     "P11": (Check("billing.card_numbers_in_store"),),
-    "P12": (),
+    "P12": (Check("billing.gateway_tls"),),
     "P13": (Check("files.ciphertext_at_rest"),),
     "P14": (),
     "P15": (),

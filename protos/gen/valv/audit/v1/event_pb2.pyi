@@ -271,7 +271,9 @@ class Details(_message.Message):
     factor: _builtins.str
     """Authentication method reference (RFC 8176), such as "pwd"."""
     state: _builtins.str
-    """State of a practice's check: "kept", "broken" or "unknown"."""
+    """State of a practice's check ("kept", "broken" or "unknown"), or of a charge
+    or refund ("pending", "succeeded", "declined", "failed" or "unknown").
+    """
     digest: _builtins.str
     """SHA-256 of what was published, hexadecimal."""
     def __init__(
