@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import sys
-from importlib.metadata import packages_distributions
+from hashlib import sha256
+from importlib.metadata import files, packages_distributions
 
 import pytest
 
@@ -93,3 +95,13 @@ def test_versions_agree_with_the_lock_that_everything_is_tested_with(room: str) 
         return {line.split(" ")[0] for line in (ROOT / path).read_text().splitlines() if "==" in line.split(" ")[0]}
 
     assert pins(f"services/{room}/requirements.txt") <= pins("tests/requirements.txt")
+
+
+@pytest.mark.parametrize("package", ["googleapis-common-protos", "opentelemetry-proto"])
+def test_packages_that_share_files_with_xds_protos_are_whole(package: str) -> None:
+    def digest(content: bytes) -> str:
+        return base64.urlsafe_b64encode(sha256(content).digest()).rstrip(b"=").decode()
+
+    recorded = [file for file in files(package) or () if file.hash and file.suffix == ".py"]
+    assert recorded
+    assert [str(file) for file in recorded if file.hash and digest(file.read_binary()) != file.hash.value] == []
