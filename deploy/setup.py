@@ -33,7 +33,7 @@ def main() -> int:
         print(f"Valv needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}: make PYTHON=python3.12 ...")
         return 1
     try:
-        # Anew when the lock changes: some packages share files, and replacing one in place would leave the other broken.
+        # Anew when the lock changes: some packages share files, and replacing one in place breaks the other.
         once("environment", VENV, [ROOT / "deploy/requirements.txt"], make_environment)
         for purpose, folder in zip(purposes, ("deploy", "tests"), strict=False):
             lock = ROOT / folder / "requirements.txt"
