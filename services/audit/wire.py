@@ -84,9 +84,10 @@ def message_of(event: Event) -> event_pb2.Event:
         request_id=event.request,
         trace_id=event.trace,
         session=event.session,
-        details=event_pb2.Details(**event.details),  # type: ignore[arg-type]  # the schema fixes names and types
     )
     message.time.FromDatetime(event.time)
+    if event.details:
+        message.details.MergeFrom(event_pb2.Details(**event.details))  # type: ignore[arg-type]  # the schema's types
     if event.target is not None:
         message.object.kind, message.object.id = event.target.kind, event.target.id
     if event.origin is not None:

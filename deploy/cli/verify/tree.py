@@ -1,0 +1,51 @@
+"""Merkle trees as a verifier needs them: roots and inclusion proofs (RFC 6962 §2.1, RFC 9162 §2.1.3.2).
+
+Owns the hashing. Knows no files.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from deploy.cli.verify.note import BadError
+
+HASH_BYTES = 32
+EMPTY = sha256(b"").digest()
+
+
+def leaf(entry: bytes) -> bytes:
+    """Hash an entry."""
+    return sha256(b"\x00" + entry).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Hash two subtrees."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root(hashes: Sequence[bytes]) -> bytes:
+    """Return the root over adjacent subtrees of one height, the last of which may be smaller."""
+    level = list(hashes)
+    if not level:
+        return EMPTY
+    while len(level) > 1:
+        level = [node(*level[i : i + 2]) if i + 1 < len(level) else level[i] for i in range(0, len(level), 2)]
+    return level[0]
+
+
+def require_inclusion(hashed: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> None:
+    """Check that the proof puts the leaf at `index` of the tree of `size` under the root `expected`."""
+    if index >= size:
+        raise BadError("the checkpoint does not cover the entry")
+    fn, sn, value = index, size - 1, hashed
+    for sibling in proof:
+        if sn == 0:
+            raise BadError("the proof is too long")
+        if fn & 1 or fn == sn:
+            value = node(sibling, value)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            value = node(value, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn or value != expected:
+        raise BadError("the proof does not lead from the event to the signed root")
