@@ -1,0 +1,187 @@
+"""One suite for every store of the log: tiles in a directory and in S3, records and checkpoints in each database."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+from botocore.client import Config as ClientConfig
+
+from services.audit.sql import SqlLease
+from services.audit.store import ConflictError, SignedHead, TileStore
+from services.audit.tile_directory import DirectoryTiles
+from services.audit.tile_s3 import S3Tiles
+from services.audit.tiles import ENTRIES, Tile
+from services.kit.db import DatabaseConfig
+from services.kit.faults import Fault
+from tests.unit.audit.world import World, databases, make_world, migrate_all
+
+FULL, PART = Tile(0, 1_234_067), Tile(ENTRIES, 0, 5)
+
+
+@pytest.fixture(params=["directory", "s3"])
+async def tiles(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TileStore]:
+    if request.param == "directory":
+        yield DirectoryTiles(tmp_path / "log")
+        return
+    endpoint = request.getfixturevalue("s3_endpoint")
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint.url,
+        aws_access_key_id=endpoint.access_key,
+        aws_secret_access_key=endpoint.secret_key,
+        region_name=endpoint.region,
+        config=ClientConfig(s3={"addressing_style": "path"}, max_pool_connections=8),
+    )
+    store = S3Tiles(client, endpoint.bucket, "log/")
+    yield store
+    await store.close()
+
+
+async def test_what_was_put_is_got(tiles: TileStore) -> None:
+    await tiles.put({FULL: bytes(8192), PART: b"entries"})
+    assert await tiles.get(FULL) == bytes(8192)
+    assert await tiles.get(PART) == b"entries"
+    assert await tiles.get(Tile(0, 0)) is None
+
+
+@pytest.mark.clause("P5")
+async def test_equal_bytes_are_taken_again_and_others_never(tiles: TileStore) -> None:
+    await tiles.put({FULL: b"one"})
+    await tiles.put({FULL: b"one"})
+    with pytest.raises(ConflictError):
+        await tiles.put({FULL: b"two", PART: b"x"})
+    assert await tiles.get(FULL) == b"one"
+
+
+async def test_pruning_forgets_the_partial_tiles_of_one_tile_only(tiles: TileStore) -> None:
+    kept = {Tile(0, 0): b"full", Tile(0, 1, 7): b"b", Tile(1, 0, 5): b"c"}
+    await tiles.put({**kept, Tile(0, 0, 5): b"a", Tile(0, 0, 6): b"aa"})
+    await tiles.prune(Tile(0, 0))
+    await tiles.prune(Tile(0, 0))
+    assert await tiles.get(Tile(0, 0, 5)) is None
+    assert await tiles.get(Tile(0, 0, 6)) is None
+    for tile, data in kept.items():
+        assert await tiles.get(tile) == data
+
+
+async def test_the_published_checkpoint_is_replaced(tiles: TileStore) -> None:
+    await tiles.publish(b"one")
+    await tiles.publish(b"two")
+
+
+@pytest.fixture
+def postgres_stores(postgres_server: str) -> Iterator[dict[str, DatabaseConfig]]:
+    """Three databases in one server, as production has them in three."""
+    names = {folder: f"test_{secrets.token_hex(6)}" for folder in databases(Path())}
+    with psycopg.connect(postgres_server.replace("+psycopg", ""), autocommit=True) as admin:
+        for name in names.values():
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+        base = postgres_server.rsplit("/", 1)[0]
+        yield {folder: DatabaseConfig(f"{base}/{name}") for folder, name in names.items()}
+        for name in names.values():
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    configs = databases(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres_stores")
+    await asyncio.to_thread(migrate_all, configs)
+    async with make_world(tmp_path, configs) as made:
+        yield made
+
+
+@pytest.mark.clause("P5")
+async def test_records_keep_their_numbers_and_indexes_under_concurrency(world: World) -> None:
+    producers = [f"p{number}" for number in range(8)]
+
+    async def produce(producer: str) -> None:
+        for _ in range(5):
+            await world.append(world.event(), world.event(), producer=producer)
+
+    await asyncio.gather(*map(produce, producers))
+    assert await world.records.size() == 80
+    assert len(await world.records.entries(0, 100)) == 80
+    assert await world.records.missing({}) == 0
+    assert (await world.sign()).size == 80
+
+
+@pytest.mark.clause("P5")
+async def test_two_appenders_share_one_log(world: World) -> None:
+    """Replicas: each commits by itself, the indexes are still gapless."""
+    from services.audit.appender import Appender  # noqa: PLC0415
+
+    other = Appender(world.records, world.bodies, world.sequencer.require_sound, world.sequencer.wake)
+    committer = asyncio.create_task(other.run())
+    calls = [
+        (world.appender if number % 2 else other).append(world.place(f"q{number}"), [world.event()])
+        for number in range(20)
+    ]
+    assert await asyncio.gather(*calls) == [1] * 20
+    committer.cancel()
+    assert len(await world.records.entries(0, 100)) == 20 == await world.records.size()
+
+
+async def test_a_gap_opens_one_alarm_and_progress_closes_it(world: World) -> None:
+    for _ in range(2):
+        with pytest.raises(Fault, match="AUDIT_GAP"):
+            await world.appender.append(world.place(first=2), [world.event()])
+    assert await world.records.open_alarms() == 1
+    await world.append(world.event())
+    assert await world.records.open_alarms() == 0
+
+
+async def test_a_duplicate_event_is_refused_and_its_transaction_undone(world: World) -> None:
+    mine = world.event()
+    await world.append(mine)
+    with pytest.raises(Fault, match="AUDIT_REUSED"):
+        await world.append(world.event(), mine, producer="auth")
+    assert await world.records.size() == 1
+    assert await world.records.head("auth") is None
+
+
+async def test_pages_come_newest_first(world: World) -> None:
+    anna = world.ids.new("usr")
+    events = await world.fill(5, anna)
+    await world.fill(5)
+    page = await world.records.page(anna, None, 3)
+    assert [kept.event_id for kept in page] == [event.id for event in reversed(events[2:])]
+    page = await world.records.page(anna, page[-1].index, 3)
+    assert [kept.event_id for kept in page] == [events[1].id, events[0].id]
+
+
+@pytest.mark.clause("P5")
+async def test_a_checkpoint_is_swapped_only_for_the_one_expected_and_by_no_stale_signer(world: World) -> None:
+    store, first = world.checkpoints, await world.checkpoints.load()
+    assert first is not None
+    with pytest.raises(ConflictError):
+        await store.swap(None, SignedHead(b"new", 9))
+    with pytest.raises(ConflictError):
+        await store.swap(b"another", SignedHead(b"new", 9))
+    await store.swap(first.note, SignedHead(b"new", 9))
+    with pytest.raises(ConflictError):
+        await store.swap(b"new", SignedHead(b"newer", 8))
+    assert await store.load() == SignedHead(b"new", 9)
+
+
+@pytest.mark.clause("P5")
+async def test_a_lease_has_one_holder_and_a_growing_token(world: World) -> None:
+    second = SqlLease(world.database, world.clock, world.ids.new("hld"))
+    first = await world.lease.hold()
+    assert first is not None
+    assert await second.hold() is None
+    world.clock.advance(SqlLease.SECONDS - 1)
+    assert await world.lease.hold() == first
+    world.clock.advance(SqlLease.SECONDS + 1)
+    assert await second.hold() == first + 1
+    assert await world.lease.hold() is None
+    assert await second.surpass(40) == 41
+    await second.release()
+    assert await world.lease.hold() == 42
+    with pytest.raises(TimeoutError):
+        await second.surpass(50)
