@@ -63,12 +63,16 @@ async def build(config: Config, runtime: Runtime) -> Application:
     reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
     check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
     content = ContentHandlers(uploads, library)
+
+    async def followed() -> None:
+        state.require_fresh()
+
     return Application(
         handlers={_FILES: FileHandlers(library, store, shredder)},
         outbox=outbox,
         verifier=verifier,
         tasks=[Watch(runtime.channels.get("auth"), state, clock).run, reconciler.run, check.run],
-        probes=[database.ping, keys_database.ping],
+        probes=[database.ping, keys_database.ping, followed],
         closers=[workers.close, database.close, keys_database.close],
         surfaces=[
             lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, {_CONTENT: content}, config.data_listen)
