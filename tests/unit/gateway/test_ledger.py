@@ -1,0 +1,95 @@
+"""What the gateway records: one event at a time, gapless, never forgotten half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from services.gateway.ledger import PUSHED, ROLLED_BACK, Ledger
+from services.kit.ids import Ids
+from services.kit.relay import Away
+from tests.support.clock import FakeClock
+from valv.audit.v1 import event_pb2
+
+
+class Log:
+    """A log of one producer that can be away, or lose its answer."""
+
+    def __init__(self) -> None:
+        self.held: list[event_pb2.Event] = []
+        self.calls: list[tuple[str, str, int]] = []
+        self.away = self.deaf = False
+
+    async def head(self) -> tuple[str, int]:
+        if self.away:
+            raise Away
+        return "epo_before", 9
+
+    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
+        if self.away:
+            raise Away
+        self.calls.append((epoch, predecessor, first_number))
+        assert first_number <= len(self.held) + 1
+        self.held[first_number - 1 :] = [event_pb2.Event.FromString(event) for event in events]
+        if self.deaf:
+            raise Away
+        return len(self.held)
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def ledger(log: Log) -> Ledger:
+    clock = FakeClock()
+    return Ledger(log, clock, Ids(clock))
+
+
+async def test_a_push_is_recorded_with_its_digest_by_the_service(log: Log, ledger: Ledger) -> None:
+    await ledger.record(PUSHED, "ab" * 32)
+    (event,) = log.held
+    assert (event.action, event.outcome, event.details.digest) == (PUSHED, event_pb2.OUTCOME_SUCCESS, "ab" * 32)
+    assert (event.actor.kind, event.actor.id) == (event_pb2.Actor.KIND_SERVICE, "gateway")
+    assert event.event_id.startswith("evt_")
+    assert not event.subject
+
+
+async def test_an_epoch_names_the_one_before_and_counts_from_one(log: Log, ledger: Ledger) -> None:
+    await ledger.record(PUSHED, "a")
+    await ledger.record(ROLLED_BACK, "a")
+    assert [(predecessor, number) for _, predecessor, number in log.calls] == [("epo_before", 1), ("epo_before", 2)]
+    assert len({epoch for epoch, _, _ in log.calls}) == 1
+    assert log.held[1].outcome == event_pb2.OUTCOME_FAILED
+
+
+async def test_nothing_is_recorded_while_the_log_is_away_and_the_same_record_follows(log: Log, ledger: Ledger) -> None:
+    log.away = True
+    for _ in range(2):
+        with pytest.raises(Away):
+            await ledger.record(PUSHED, "a")
+    log.away = False
+    await ledger.record(PUSHED, "a")
+    assert [event.details.digest for event in log.held] == ["a"]
+
+
+async def test_a_lost_answer_doubles_nothing(log: Log, ledger: Ledger) -> None:
+    log.deaf = True
+    with pytest.raises(Away):
+        await ledger.record(PUSHED, "a")
+    first = log.held[0].event_id
+    log.deaf = False
+    await ledger.record(PUSHED, "b")
+    assert [event.details.digest for event in log.held] == ["a", "b"]
+    assert log.held[0].event_id == first
+
+
+async def test_a_log_that_holds_less_is_not_believed(log: Log, ledger: Ledger) -> None:
+    async def less(*_arguments: object) -> int:
+        return 0
+
+    log.append = less  # type: ignore[assignment,method-assign]
+    with pytest.raises(Away):
+        await ledger.record(PUSHED, "a")
