@@ -38,8 +38,8 @@ clauses: .setup-test ## run every test and print clause -> tests -> result
 	@$(BIN)/python -m pytest -n 2 --clauses $(ARGS)
 
 .PHONY: bench
-bench: .setup-test ## measure Valv beside the raw limits of this machine
-	@$(BIN)/python -m deploy.bench $(ARGS)
+bench: .setup-test ## measure Valv beside the raw limits of this machine; ARGS=audit measures one part
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: screenshots
 screenshots: .setup-test ## take the pictures of the README from a running Valv

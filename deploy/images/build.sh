@@ -28,6 +28,6 @@ for name in python postgres valkey seaweedfs; do
   hash=$( (docker image inspect -f '{{.Id}}' "$base"; cat "$name"/*) | sha256sum | cut -c1-16)
   fresh "$image" "$hash" && continue
   echo "images: $image"
-  docker build --quiet --label "src-hash=$hash" --build-arg "BASE_IMAGE=$base" \
-    --build-arg PYTHON_IMAGE=local/valv-python:latest -t "$image" "$name" >/dev/null
+  output=$(docker build --label "src-hash=$hash" --build-arg "BASE_IMAGE=$base" \
+    --build-arg PYTHON_IMAGE=local/valv-python:latest -t "$image" "$name" 2>&1) || { echo "$output" | tail -20; exit 1; }
 done
