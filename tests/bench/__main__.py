@@ -1,4 +1,4 @@
-"""Owns `make bench`: runs every bench_*.py, or those that are named, and prints what they measured and on what machine."""
+"""Owns `make bench`: runs every bench_*.py, or those named, and prints what they measured and on what machine."""
 
 from __future__ import annotations
 
