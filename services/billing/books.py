@@ -67,6 +67,7 @@ class CallLedger:
     def __init__(self, call: Call) -> None:
         """Take the call."""
         self._call = call
+        self._locked = False
 
     async def charge_of_key(self, merchant: str, key: str) -> Charge | None:
         """Read the charge of an idempotency key."""
@@ -97,17 +98,21 @@ class CallLedger:
         return replace(charge, version=charge.version + 1)
 
     async def refund_of_key(self, merchant: str, key: str) -> Refund | None:
-        """Read the refund of an idempotency key."""
+        """Read the refund of an idempotency key; while a charge is locked, on the connection that locks it."""
+        if self._locked:  # a second connection while others wait for the lock could be one too many
+            return await store.refund_of_key(await self._call.tx(), merchant, key)
         async with self._call.read() as connection:
             return await store.refund_of_key(connection, merchant, key)
 
     async def lock_charge(self, charge_id: str) -> Charge | None:
         """Read a charge and keep others from changing it until the refund is begun."""
+        self._locked = True
         return await store.lock_charge(await self._call.tx(), charge_id)
 
     async def begin_refund(self, refund: Refund) -> bool:
         """Make a new refund and its reservation durable, with a record that it was asked for."""
         begun = await store.add_refund(await self._call.tx(), refund)
+        self._locked = False
         if begun:
             self._call.record.subject = refund.account_id
             self._call.record.object("refund", refund.refund_id)

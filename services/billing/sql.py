@@ -7,8 +7,8 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
-    Insert,
     Integer,
     MetaData,
     Select,
@@ -18,11 +18,13 @@ from sqlalchemy import (
     Update,
     and_,
     false,
+    literal_column,
     select,
     true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from services.kit.outbox import outbox_tables
 
@@ -115,11 +117,12 @@ refunds = Table(
 outbox, outbox_state = outbox_tables(metadata)
 
 
-def insert_once(dialect: str, table: Table) -> Insert:
-    """Insert a row unless one with a key of it is there; the row count says which."""
+def insert_once(dialect: str, table: Table) -> ReturningInsert[Any]:
+    """Insert a row unless one with a key of it is there; a row comes back when it was inserted."""
+    inserted: ColumnElement[Any] = literal_column("1")
     if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing().returning(inserted)
+    return sqlite.insert(table).on_conflict_do_nothing().returning(inserted)
 
 
 def live_cards(account: str) -> Select[Any]:

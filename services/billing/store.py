@@ -6,9 +6,9 @@ Every function works in a transaction its caller owns.
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, RowMapping, Table, delete, func, select
+from sqlalchemy import RowMapping, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing import sql
@@ -59,8 +59,8 @@ def _refund(row: RowMapping) -> Refund:
 
 
 async def _insert_once(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
-    result = await connection.execute(sql.insert_once(connection.dialect.name, table).values(row))
-    return cast("CursorResult[Any]", result).rowcount == 1
+    statement = sql.insert_once(connection.dialect.name, table).values(row)
+    return (await connection.execute(statement)).first() is not None
 
 
 async def customer(connection: AsyncConnection, account: str) -> str | None:

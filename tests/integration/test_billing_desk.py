@@ -1,0 +1,201 @@
+"""What customers and the shop get from billing's handlers, on both databases, with the sandbox gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from services.billing import sql
+from services.billing.checks import CARD_NUMBERS, Checks
+from services.billing.errors import (
+    CARD_NOT_FOUND,
+    CARD_REMOVAL_PENDING,
+    CARD_SETUP_UNFINISHED,
+    OPERATION_IN_PROGRESS,
+    REFUND_EXCEEDS_CHARGE,
+)
+from services.kit.faults import NOT_FOUND, UNAUTHENTICATED, Fault, Reason
+from services.kit.telemetry import Log
+from tests.support import billing_desk, sandbox
+from tests.support.billing_desk import CARDS, CHARGES, PAYMENTS, Desk
+from valv.audit.v1 import event_pb2
+from valv.billing.v1 import card_pb2, charge_pb2
+
+ANNA, BERT = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9", "usr_01jd9xk8w0q2m3n4p5r6s7t8va"
+SUCCEEDED = charge_pb2.Charge.STATE_SUCCEEDED
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    url = f"sqlite+aiosqlite:///{tmp_path}/billing.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    async with sandbox.running(tmp_path) as psp, billing_desk.opened(url, psp) as opened:
+        yield opened
+
+
+class refused:  # noqa: N801 - reads like pytest.raises
+    """Expects a refusal with a reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        self._reason, self._raises = reason, pytest.raises(Fault)
+
+    def __enter__(self) -> None:
+        self._info = self._raises.__enter__()
+
+    def __exit__(self, *error: object) -> bool:
+        done = bool(self._raises.__exit__(*error))  # type: ignore[arg-type]
+        assert self._info.value.reason is self._reason
+        return done
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(desk: Desk) -> None:
+    async with desk.outbox.database.read() as connection:
+        found = await connection.run_sync(lambda sync: compare_metadata(MigrationContext.configure(sync), sql.metadata))
+    assert [change for change in found if "alembic_version" not in str(change)] == []
+
+
+@pytest.mark.clause("P11")
+async def test_a_card_is_kept_as_token_brand_last_four_digits_and_expiry(desk: Desk) -> None:
+    card = await desk.add_card(ANNA)
+    assert (card.brand, card.last4, card.exp_month, card.exp_year) == ("visa", "4242", 12, 2034)
+    assert await desk.cards(ANNA) == [card]
+    assert await desk.cards(BERT) == []
+    actions = [(event.action, event.subject, event.object.id) for event in await desk.events()]
+    assert ("billing.card.create", ANNA, card.card_id) in actions
+
+
+async def test_a_set_up_is_kept_once_and_by_its_own_customer_only(desk: Desk) -> None:
+    request = card_pb2.CreateCardSetupRequest()
+    setup = await desk.call(CARDS, "create_card_setup", request, account=ANNA)
+    assert setup.sandbox
+    with refused(CARD_SETUP_UNFINISHED):
+        await desk.keep(ANNA, setup.setup_id)
+    assert (await desk.psp.type_card(setup.client_secret)).status_code == 200
+    with refused(NOT_FOUND):
+        await desk.keep(BERT, setup.setup_id)
+    kept = await asyncio.gather(*(desk.keep(ANNA, setup.setup_id) for _ in range(5)))
+    assert all(card == kept[0] for card in kept)
+    await desk.delete(ANNA, kept[0].card_id)
+    with refused(CARD_SETUP_UNFINISHED):
+        await desk.keep(ANNA, setup.setup_id)
+
+
+async def test_without_a_session_there_are_no_cards(desk: Desk) -> None:
+    with refused(UNAUTHENTICATED):
+        await desk.call(CARDS, "list_cards", card_pb2.ListCardsRequest())
+
+
+async def test_a_removed_card_is_gone_here_and_at_the_gateway(desk: Desk) -> None:
+    card = await desk.add_card(ANNA)
+    with refused(CARD_NOT_FOUND):
+        await desk.delete(BERT, card.card_id)
+    await desk.delete(ANNA, card.card_id)
+    assert await desk.cards(ANNA) == []
+    with refused(CARD_NOT_FOUND):
+        await desk.delete(ANNA, card.card_id)
+    with refused(CARD_NOT_FOUND):
+        await desk.charge(ANNA, "k")
+
+
+async def test_a_card_that_the_gateway_would_not_forget_is_unusable_at_once_and_removed_later(desk: Desk) -> None:
+    card = await desk.add_card(ANNA)
+    await desk.psp.fault("POST */detach", "drop_before")
+    with refused(CARD_REMOVAL_PENDING):
+        await desk.delete(ANNA, card.card_id)
+    assert await desk.cards(ANNA) == []
+    with refused(CARD_NOT_FOUND):
+        await desk.charge(ANNA, "k")
+    assert await desk.resolver.settle() == 1
+    assert await desk.resolver.settle() == 0
+    last = (await desk.events())[-1]
+    assert (last.action, last.subject, last.actor.id) == ("billing.card.resolve", ANNA, "billing")
+
+
+async def test_a_charge_is_recorded_for_the_customer_before_and_after(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    charge = await desk.charge(ANNA, "k")
+    begun, done = [event for event in await desk.events() if event.object.id == charge.charge_id]
+    assert (begun.action, done.action) == ("billing.charge.begin", "billing.charge.create")
+    for event in (begun, done):
+        assert (event.subject, event.actor.id, event.origin.address) == (ANNA, "shop", "")
+        assert (event.details.amount_minor, event.details.currency) == (1000, "sek")
+    assert done.details.state == "succeeded"
+
+
+async def test_customers_page_through_their_own_charges(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    made = [(await desk.charge(ANNA, f"k{number}")).charge_id for number in range(5)]
+    seen, token = [], ""
+    while True:
+        request = charge_pb2.ListChargesRequest(page_size=2, page_token=token)
+        page = await desk.call(PAYMENTS, "list_charges", request, account=ANNA)
+        seen += [charge.charge_id for charge in page.charges]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == made[::-1]
+    assert not (await desk.call(PAYMENTS, "list_charges", charge_pb2.ListChargesRequest(), account=BERT)).charges
+
+
+async def test_an_outcome_nobody_knows_is_found_out_in_the_background(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    await desk.psp.fault("POST /v1/payment_intents/*/confirm", "drop_after")
+    await desk.psp.fault("GET /v1/payment_intents/*", "error_before")
+    charge = await desk.charge(ANNA, "k")
+    assert charge.state == charge_pb2.Charge.STATE_UNKNOWN
+    assert (await desk.charge(ANNA, "k")).state == charge_pb2.Charge.STATE_UNKNOWN
+    for _ in range(100):
+        await asyncio.sleep(0.1)
+        if await desk.resolver.settle():
+            break
+    assert (await desk.charge(ANNA, "k")).state == SUCCEEDED
+    assert len(await desk.psp.captures()) == 1
+    resolved = [event for event in await desk.events() if event.action == "billing.charge.resolve"]
+    assert [(event.subject, event.details.state) for event in resolved] == [(ANNA, "succeeded")]
+    assert resolved[0].actor.kind == event_pb2.Actor.KIND_SERVICE
+
+
+async def test_races_for_one_key_and_for_what_is_left(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    results = await asyncio.gather(*(desk.charge(ANNA, "k") for _ in range(30)), return_exceptions=True)
+    for result in results:
+        if isinstance(result, Fault):
+            assert result.reason is OPERATION_IN_PROGRESS
+    assert len(await desk.psp.captures()) == 1
+    charge = await desk.charge(ANNA, "k")
+
+    async def refund(key: str) -> None:
+        request = charge_pb2.CreateRefundRequest(idempotency_key=key, charge_id=charge.charge_id, amount_minor=300)
+        await desk.call(CHARGES, "create_refund", request, role="shop")
+
+    outcomes = await asyncio.gather(*(refund(f"r{number}") for number in range(20)), return_exceptions=True)
+    refusals = [outcome.reason for outcome in outcomes if isinstance(outcome, Fault)]
+    assert refusals == [REFUND_EXCEEDS_CHARGE] * 17
+    assert (await desk.charge(ANNA, "k")).refunded_minor == 900
+
+
+@pytest.mark.clause("P11", "PCI 3.2.1")
+async def test_the_live_check_counts_card_numbers_wherever_they_are(desk: Desk, tmp_path: Path) -> None:
+    await desk.add_card(ANNA)
+    await desk.charge(ANNA, "k")
+    log = tmp_path / "billing.log"
+    log.write_text('{"time": "2026-11-22T12:00:00.000+00:00", "event": "call", "request_id": "4242424242424242"}\n')
+
+    async def shake() -> None:
+        raise AssertionError
+
+    checks = Checks(desk.outbox, shake, log, 60, Log("test"))  # type: ignore[arg-type]
+    assert await checks.card_numbers() == 0
+    with log.open("a") as lines:
+        lines.write('{"event": "library", "template": "paid with 4242 4242 4242 4242"}\nnot json 5555555555554444\n')
+    async with desk.outbox.database.write() as connection:
+        await connection.execute(sql.charges.update().values(reference="x-4000056655665556"))
+    assert await checks.card_numbers() == 3
+    found = [event for event in await desk.events() if event.object.id == CARD_NUMBERS]
+    assert [(event.details.state, event.details.count) for event in found] == [("kept", 0), ("broken", 3)]
