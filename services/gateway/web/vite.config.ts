@@ -19,7 +19,7 @@ function routeList(): Plugin {
 
 export default defineConfig({
   plugins: [routeList()],
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -37,9 +37,9 @@ export function number(value: string | number | undefined): string {
   return new Intl.NumberFormat(language.value).format(Number(value ?? 0));
 }
 
-/** Writes a date and a time of day, in the reader's own zone. */
-export function moment(time: string): string {
-  return new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+/** Writes a date and a time of day, in the reader's own zone; with seconds when "medium". */
+export function moment(time: string, timeStyle: "short" | "medium" = "short"): string {
+  return new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle }).format(new Date(time));
 }
 
 /** Writes a time of day, in the reader's own zone. */

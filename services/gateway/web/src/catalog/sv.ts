@@ -58,8 +58,8 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "landing.activity": "Den som rör dina data lämnar en rad i en signerad logg. Varje rad har ett kvitto som du kan kontrollera själv.",
   "landing.sessionTitle": "Utloggad är utloggad",
   "landing.session": "Efter 30 minuter utan aktivitet, eller när du säger till, tar din session slut i hela tjänsten på en gång.",
-  "landing.evidence": "Varje löfte kontrolleras medan tjänsten är i drift, och resultatet är offentligt.",
-  "landing.evidenceLink": "Se löftena och hur det står till med dem",
+  "landing.evidence": "Våra löften är offentliga, och det är också hur det står till med vart och ett.",
+  "landing.evidenceLink": "Se löftena",
 
   "home.since": "Inloggad som {email} sedan {time}.",
   "home.files": "Ladda upp, ladda ner och radera dina privata filer.",
@@ -181,7 +181,6 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "activity.receipt": "Kvitto",
   "activity.receiptIndex": "Kvitto på loggpost {index}",
   "activity.notYet": "Signeras",
-  "activity.index": "Loggpost",
   "activity.action": "Handling",
   "activity.reason": "Orsak",
   "activity.object": "Föremål",

@@ -54,11 +54,12 @@ function EventRow({ item, me }: { readonly item: Activity; readonly me: string }
           {event.outcome === "OUTCOME_FAILED" && <Pill tone="wait">{t("activity.failed")}</Pill>}
         </span>
         <span class="item__sub">
-          {[particulars(event), who(event, me), whyOf(event)].filter(Boolean).join(" · ")}
+          {[who(event, me), whyOf(event), particulars(event)].filter(Boolean).join(" · ")}
         </span>
         <span class="item__sub">
-          <Time at={event.time} />
+          <Time at={event.time} precise />
           {place && ` · ${t("activity.from", { place })}`}
+          {item.provable && ` · ${t("practice.index", { index: number(item.index) })}`}
         </span>
         <details class="more">
           <summary>{t("activity.details")}</summary>
@@ -91,7 +92,6 @@ function Receipt({ item }: { readonly item: Activity }) {
 function Particulars({ item }: { readonly item: Activity }) {
   const { event } = item;
   const rows: readonly (readonly [string, string | undefined])[] = [
-    [t("activity.index"), item.provable ? number(item.index) : ""],
     [t("activity.action"), event.action],
     [t("activity.reason"), event.reason],
     [t("activity.object"), event.object?.id],

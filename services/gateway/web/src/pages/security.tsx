@@ -80,11 +80,10 @@ function Promised({ practice }: { readonly practice: Practice }) {
   return (
     <li class="promise" data-testid={name} id={name}>
       <div class="promise__head">
-        <h2>
-          <span class="promise__number">{name}</span> {maybe(`promise.${name}.title`) ?? name}
-        </h2>
+        <span class="promise__number">{name}</span>
         <Pill tone={tone}>{t(key)}</Pill>
       </div>
+      <h2>{maybe(`promise.${name}.title`) ?? name}</h2>
       <p>{maybe(`promise.${name}.text`)}</p>
       {practice.checks?.map((check) => (
         <CheckLine key={check.check} check={check} />

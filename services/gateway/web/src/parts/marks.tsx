@@ -46,10 +46,10 @@ export function Pill({ tone, children }: { readonly tone: PillTone; readonly chi
 }
 
 /** A time in the reader's zone; exact, in UTC, for who points at it. */
-export function Time({ at }: { readonly at: string }) {
+export function Time({ at, precise }: { readonly at: string; readonly precise?: boolean }) {
   return (
     <time dateTime={at} title={exact(at)}>
-      {moment(at)}
+      {moment(at, precise ? "medium" : "short")}
     </time>
   );
 }

@@ -1,0 +1,209 @@
+/** Pages do what they say, with a server that answers by table. */
+import { type ComponentType, render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Api } from "../src/api.ts";
+import { App } from "../src/app.tsx";
+import { language } from "../src/language.ts";
+import { ActivityPage } from "../src/pages/activity.tsx";
+import { SecurityPage } from "../src/pages/security.tsx";
+import { SignInPage } from "../src/pages/sign-in.tsx";
+import { lengthOf, SignUpPage } from "../src/pages/sign-up.tsx";
+import { go } from "../src/router.ts";
+import { SessionKeeper } from "../src/session.ts";
+import { ValvProvider } from "../src/valv.ts";
+import { FakeServer, FakeSurroundings, refusal, sessionFor, settle } from "./fakes.ts";
+
+const START = Date.parse("2026-01-01T12:00:00Z");
+let root: HTMLElement;
+
+beforeEach(() => {
+  root = document.body.appendChild(document.createElement("div"));
+  language.value = "en";
+});
+
+afterEach(() => {
+  render(null, root);
+  root.remove();
+  go("/");
+});
+
+async function show(Page: ComponentType, table: Record<string, unknown>, isSignedIn = false) {
+  const server = new FakeServer({ "GET /v1/session": { session: sessionFor(START, 1800) }, ...table });
+  const api = new Api(server.fetch);
+  const session = new SessionKeeper(api, new FakeSurroundings(START));
+  if (isSignedIn) await session.refresh();
+  else session.assumeNobody();
+  await act(() => {
+    render(
+      <ValvProvider value={{ api, session }}>
+        <Page />
+      </ValvProvider>,
+      root,
+    );
+  });
+  await act(settle);
+  return { server, session, api };
+}
+
+function type(label: string, value: string) {
+  const found = [...root.querySelectorAll("label")].find((element) => element.textContent === label);
+  const input = document.getElementById(found?.htmlFor ?? "") as HTMLInputElement;
+  input.value = value;
+  return act(() => void input.dispatchEvent(new Event("input", { bubbles: true })));
+}
+
+async function submit() {
+  await act(() => {
+    root.querySelector("form")?.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
+  });
+  await act(settle);
+}
+
+describe("signing in", () => {
+  it("says how long to wait, and forgets the password", async () => {
+    const wait = { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "40s" };
+    await show(SignInPage, { "POST /v1/session:signIn": () => refusal(429, "THROTTLED", [wait]) });
+    await type("E-mail", "astrid@example.se");
+    await type("Password", "correct horse battery staple");
+    await submit();
+    expect(root.querySelector("[role=alert]")?.textContent).toContain("40 seconds");
+    expect(root.querySelector<HTMLInputElement>("input[autocomplete=current-password]")?.value).toBe("");
+  });
+
+  it("shows the request id of what is not the person's fault, and never the server's text", async () => {
+    await show(SignInPage, { "POST /v1/session:signIn": () => refusal(500, "INTERNAL") });
+    await submit();
+    expect(root.textContent).toContain("req-1");
+    expect(root.textContent).not.toContain("never shown");
+  });
+
+  it("sends nothing twice while it waits", async () => {
+    const { server } = await show(SignInPage, { "POST /v1/session:signIn": () => new Promise(() => {}) });
+    await submit();
+    await submit();
+    expect(server.count("POST /v1/session:signIn")).toBe(1);
+  });
+});
+
+describe("signing up", () => {
+  it("counts as the server does: composed, by code points", () => {
+    expect(lengthOf("a\u0308")).toBe(1);
+    expect(lengthOf("🔑🔑")).toBe(2);
+  });
+
+  it("sends no password that is too short", async () => {
+    const { server } = await show(SignUpPage, {});
+    await type("E-mail", "astrid@example.se");
+    await type("Password", "short");
+    await submit();
+    expect(root.textContent).toContain("Use 15 characters or more.");
+    expect(server.seen).toEqual([]);
+  });
+
+  it("sends the language, and then says where to look", async () => {
+    const { server } = await show(SignUpPage, { "POST /v1/account:signUp": {} });
+    await type("E-mail", " astrid@example.se ");
+    await type("Password", "correct horse battery staple");
+    await submit();
+    expect(server.seen[0]?.body).toEqual({
+      email: "astrid@example.se",
+      password: "correct horse battery staple",
+      locale: "en",
+    });
+    expect(root.querySelector("h1")?.textContent).toBe("Check your mail");
+  });
+});
+
+describe("confirming an address", () => {
+  it("takes the token out of the address bar before anything else", async () => {
+    vi.resetModules();
+    history.replaceState(null, "", "/confirm#token=s3cret");
+    await import("../src/pages/confirm.tsx");
+    expect(location.hash).toBe("");
+    expect(location.pathname).toBe("/confirm");
+  });
+});
+
+describe("activity", () => {
+  const event = { eventId: "evt_1", time: new Date(START).toISOString(), outcome: "OUTCOME_SUCCESS" };
+
+  it("shows an event that it has no words for, and offers no receipt before it is signed", async () => {
+    const activities = [
+      { event: { ...event, action: "a.new.action", actor: { kind: "KIND_CUSTOMER", id: "usr_1" } }, producer: "auth" },
+      { event: { ...event, eventId: "evt_2", action: "files.file.delete" }, producer: "files", index: "7", provable: true },
+    ];
+    await show(ActivityPage, { "GET /v1/activity": { activities } }, true);
+    const rows = [...root.querySelectorAll("[data-testid=event]")];
+    expect(rows[0]?.textContent).toContain("a.new.action");
+    expect(rows[0]?.textContent).toContain("You");
+    expect(rows[0]?.querySelector("a")).toBeNull();
+    expect(rows[1]?.querySelector("a")?.getAttribute("href")).toBe("/v1/activity/evt_2/receipt");
+  });
+
+  it("says that an attempt was refused, and why a service acted", async () => {
+    const activities = [
+      { event: { ...event, action: "auth.session.open", outcome: "OUTCOME_DENIED", actor: { kind: "KIND_NOBODY" } }, producer: "auth" },
+      {
+        event: { ...event, eventId: "evt_2", action: "billing.charge.create", actor: { kind: "KIND_SERVICE", id: "shop" } },
+        producer: "billing",
+      },
+    ];
+    await show(ActivityPage, { "GET /v1/activity": { activities } }, true);
+    expect(root.textContent).toContain("Attempt to sign in Refused");
+    expect(root.textContent).toContain("The shop service · because you bought something there");
+  });
+});
+
+describe("the security page", () => {
+  it("calls a promise kept only when the server does", async () => {
+    const practices = [
+      { promise: "P1", state: "STATE_NO_CHECK" },
+      { promise: "P8", state: "STATE_BROKEN", checks: [{ check: "x.y", state: "STATE_BROKEN", time: new Date(START).toISOString(), measured: "2" }] },
+      { promise: "P6", state: "STATE_KEPT" },
+      { promise: "P9" },
+    ];
+    await show(SecurityPage, { "GET /v1/practices": { practices } });
+    const said = [...root.querySelectorAll(".promise .pill")].map((pill) => pill.textContent);
+    expect(said).toEqual(["No live check yet", "Broken", "Kept", "No live check yet"]);
+    expect(root.textContent).toContain("1 of 4 promises is checked live and kept.");
+    expect(root.textContent).toContain("1 is broken.");
+    expect(root.textContent).toContain("x.y: 2");
+  });
+});
+
+describe("the client", () => {
+  it("asks for a sign-in in place of a page that needs one, and then shows that page", async () => {
+    go("/account");
+    const { server, session } = await show(App, {});
+    expect(root.querySelector("h1")?.textContent).toBe("Sign in");
+    expect(root.querySelector(".sections")).toBeNull();
+    server.table["POST /v1/session:signIn"] = { session: sessionFor(START, 1800) };
+    await submit();
+    expect(session.state.value.kind).toBe("in");
+    expect(root.querySelector("h1")?.textContent).toBe("Account");
+    expect(root.querySelector("header")?.textContent).toContain("astrid@example.se");
+    expect(root.querySelector("[role=timer]")?.textContent).toBe("30:00");
+  });
+
+  it("takes everything off the page when the session ends", async () => {
+    go("/account");
+    const { server, api } = await show(App, {}, true);
+    expect(root.textContent).toContain("usr_1");
+    server.table["GET /v1/files"] = refusal(401, "SESSION_ENDED");
+    await act(async () => {
+      await api.call("GET", "/v1/files").catch(() => {});
+    });
+    expect(root.textContent).not.toContain("usr_1");
+    expect(root.querySelector("[role=status]")?.textContent).toContain("Your session has ended.");
+  });
+
+  it("speaks Swedish when asked to, and says so to the browser", async () => {
+    await show(App, {});
+    await act(() => {
+      language.value = "sv";
+    });
+    expect(root.querySelector("h1")?.textContent).toBe("Ett valv för det du anförtror oss");
+    expect(document.documentElement.lang).toBe("sv");
+  });
+});
