@@ -39,6 +39,8 @@ class Layout:
 
     state: Path
     ports: Ports = field(default_factory=Ports)
+    credential_calls: int = 30
+    """Sign-ups, confirmations and sign-ins that one address may try in a minute."""
 
     @property
     def certificates(self) -> Path:

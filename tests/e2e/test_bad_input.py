@@ -91,6 +91,8 @@ def test_bad_input_is_refused(
 )
 def test_no_session_and_no_forged_one_gets_in(live: Live, person: Person, headers: dict[str, str]) -> None:
     stranger = Person(live)
+    if "Cookie" in headers:  # what a browser's own page would send
+        headers = {**headers, "Origin": live.address}
     for path in ("/v1/session", "/v1/files", "/v1/cards", "/v1/charges", "/v1/activity"):
         _refused(stranger.http.get(path, headers=headers), 401)
     _refused(stranger.http.post("/v1/files:upload?displayName=x", content=b"x", headers=headers), 401)
@@ -122,11 +124,11 @@ def test_a_truncated_upload_leaves_nothing(live: Live, person: Person) -> None:
     "wanted, status",
     [
         ("bytes=5-", 416),
-        ("bytes=9-1", 200),
+        ("bytes=9-1", 416),
         ("bytes=0-0", 206),
         ("bytes=-2", 206),
         ("chars=0-1", 200),
-        ("bytes=x", 200),
+        ("bytes=x", 416),
     ],
 )
 def test_ranges_that_cannot_be(person: Person, wanted: str, status: int) -> None:

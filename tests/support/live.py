@@ -26,7 +26,7 @@ class Live:
 
     def __init__(self, state: Path) -> None:
         """Prepare an installation in the folder; nothing runs yet."""
-        self.layout = Layout(state, Ports.of(free_ports(len(Ports.__dataclass_fields__))))
+        self.layout = Layout(state, Ports.of(free_ports(len(Ports.__dataclass_fields__))), credential_calls=1000)
         self.layout.make()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
