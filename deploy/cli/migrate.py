@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 from deploy.cli.layout import REPOSITORY
+from deploy.cli.schema import FOLDERS, SERVICES
 from services.kit.config import ConfigError, load
 from services.kit.migrate import migrate
-
-FOLDERS = {"database": "migrations", "keys_database": "migrations_keys", "checkpoint_database": "migrations_checkpoint"}
-SERVICES = ("auth", "files", "billing", "audit")
 
 
 def main(arguments: list[str]) -> int:
