@@ -4,6 +4,7 @@ Must never follow a redirect, use a proxy from the environment, or send a reques
 """
 
 import asyncio
+import contextlib
 import os
 import ssl
 import sys
@@ -82,8 +83,10 @@ async def handshake(address: str, ca_bundle: Path | None) -> Handshake:
         _, writer = await asyncio.open_connection(
             parts.hostname, parts.port or 443, ssl=client_context(ca_bundle), server_hostname=parts.hostname
         )
-    found = _negotiated(writer.get_extra_info("ssl_object"))
-    writer.close()
+        found = _negotiated(writer.get_extra_info("ssl_object"))
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     return found
 
 
@@ -136,5 +139,9 @@ class Egress(stripe.HTTPClient):
 
 async def _require_strong(event: str, info: dict[str, Any]) -> None:
     if event == "connection.start_tls.complete":
-        connection = info["return_value"].get_extra_info("ssl_object")
-        _negotiated(connection).require_strong()
+        stream = info["return_value"]
+        try:
+            _negotiated(stream.get_extra_info("ssl_object")).require_strong()
+        except WeakConnection:
+            await stream.aclose()
+            raise

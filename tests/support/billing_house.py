@@ -54,7 +54,7 @@ class House:
 
     async def start(self) -> None:
         """Start billing and wait until it answers."""
-        self.process = await _start(self.folder, "services.billing", "billing")
+        self.process = await start(self.folder, "services.billing", "billing")
         async with asyncio.timeout(60):
             while not await self._answers():
                 assert self.process.returncode is None, "billing ended: see billing.log"
@@ -62,7 +62,7 @@ class House:
 
     async def kill(self) -> None:
         """SIGKILL billing."""
-        await _end(self.process, signal.SIGKILL)
+        await end(self.process, signal.SIGKILL)
 
     async def add_card(self, number: str = sandbox.GOOD, account: str = ACCOUNT) -> Card:
         """Add a card at the gateway and to billing's store, as CardService would."""
@@ -131,8 +131,8 @@ async def running(folder: Path) -> AsyncIterator[House]:
     """Run both for the block."""
     billing_port, psp_port = free_ports(2)
     config = await asyncio.to_thread(sandbox.sandbox_config, folder, psp_port)
-    _write_configs(folder, billing_port, psp_port)
-    gateway = await _start(folder, "deploy.sandbox.psp", "psp")
+    write_configs(folder, billing_port, psp_port)
+    gateway = await start(folder, "deploy.sandbox.psp", "psp")
     pki = Pki(folder / "certs")
     channels = Channels(pki.material("shop"), PeersConfig(billing=f"127.0.0.1:{billing_port}"), SystemClock())
     async with sandbox.client(folder, psp_port) as browser:
@@ -146,8 +146,8 @@ async def running(folder: Path) -> AsyncIterator[House]:
             yield house
         finally:
             await channels.close()
-            await _end(house.process, signal.SIGTERM)
-            await _end(gateway, signal.SIGTERM)
+            await end(house.process, signal.SIGTERM)
+            await end(gateway, signal.SIGTERM)
 
 
 async def _healthy(browser: httpx.AsyncClient) -> None:
@@ -160,7 +160,8 @@ async def _healthy(browser: httpx.AsyncClient) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def _start(folder: Path, module: str, name: str, **environment: str) -> Process:
+async def start(folder: Path, module: str, name: str, **environment: str) -> Process:
+    """Start a program of the house; what it says goes to its log file."""
     log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         arguments = (sys.executable, "-m", module, "--config", str(folder / f"{name}.toml"))
@@ -170,13 +171,15 @@ async def _start(folder: Path, module: str, name: str, **environment: str) -> Pr
         os.close(log)
 
 
-async def _end(process: Process | None, how: signal.Signals) -> None:
+async def end(process: Process | None, how: signal.Signals) -> None:
+    """End a program."""
     if process is not None and process.returncode is None:
         process.send_signal(how)
         await process.wait()
 
 
-def _write_configs(folder: Path, billing_port: int, psp_port: int) -> None:
+def write_configs(folder: Path, billing_port: int, psp_port: int) -> None:
+    """Write the configurations of billing and the gateway."""
     certs = folder / "certs"
     (folder / "psp.toml").write_text(
         f"""
