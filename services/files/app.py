@@ -34,6 +34,7 @@ from valv.files.v1 import file_pb2
 if TYPE_CHECKING:
     from services.files.blobs import BlobStore
     from services.files.config import BlobsConfig, Config
+    from services.kit.clock import Clock
 
 _FILES = file_pb2.DESCRIPTOR.services_by_name["FileService"]
 _CONTENT = file_pb2.DESCRIPTOR.services_by_name["ContentService"]
@@ -42,42 +43,46 @@ _CONTENT = file_pb2.DESCRIPTOR.services_by_name["ContentService"]
 async def build(config: Config, runtime: Runtime) -> Application:
     """Build the service."""
     clock, ids, log = runtime.clock, runtime.ids, runtime.log
-    database = Database(config.database, trace_engine)
-    keys_database = Database(config.keys_database, trace_engine)
-    await database.require_revision(MAIN_REVISION)
-    await keys_database.require_revision(KEYS_REVISION)
-    outbox = Outbox(database, clock, ids)
-    state = RevocationState(clock)
-    verifier = AssertionVerifier(state, clock, config.public_url, "valv")
-
-    workers = Workers(config.limits.threads)
-    blobs = await workers.run(_blobs, config.blobs, config.limits.threads)
-    store = Store(Quota(config.limits.quota_bytes, config.limits.quota_files))
-    keyring = Keyring(keys_database, root_key(config.root_key), "files", clock)
-    keys = FileKeys(KeyStore(keys_database), keyring, secrets.token_bytes)
-    stores = Stores(database, store, keys, blobs, workers)
-    library = Library(stores, clock)
-    shredder = Shredder(stores)
+    stores, keys_database = await _stores(config, clock)
+    outbox = Outbox(stores.database, clock, ids)
+    sessions = RevocationState(clock)
+    verifier = AssertionVerifier(sessions, clock, config.public_url, "valv")
+    library, shredder, practices = Library(stores, clock), Shredder(stores), PracticeRecords(outbox)
     uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, config.limits.max_file_bytes)
-    practices = PracticeRecords(outbox)
     reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
     check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
-    content = ContentHandlers(uploads, library)
+    content = {_CONTENT: ContentHandlers(uploads, library)}
 
     async def followed() -> None:
-        state.require_fresh()
+        sessions.require_fresh()
 
     return Application(
-        handlers={_FILES: FileHandlers(library, store, shredder)},
+        handlers={_FILES: FileHandlers(library, stores.rows, shredder)},
         outbox=outbox,
         verifier=verifier,
-        tasks=[Watch(runtime.channels.get("auth"), state, clock).run, reconciler.run, check.run],
-        probes=[database.ping, keys_database.ping, followed],
-        closers=[workers.close, database.close, keys_database.close],
-        surfaces=[
-            lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, {_CONTENT: content}, config.data_listen)
-        ],
+        tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, reconciler.run, check.run),
+        probes=(stores.database.ping, keys_database.ping, followed),
+        closers=(stores.workers.close, stores.database.close, keys_database.close),
+        surfaces=(lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, content, config.data_listen),),
     )
+
+
+async def _stores(config: Config, clock: Clock) -> tuple[Stores, Database]:
+    """Open all that is kept; the keys database apart, for its probe."""
+    database, keys_database = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
+    await database.require_revision(MAIN_REVISION)
+    await keys_database.require_revision(KEYS_REVISION)
+    limits = config.limits
+    workers = Workers(limits.threads)
+    keyring = Keyring(keys_database, root_key(config.root_key), "files", clock)
+    stores = Stores(
+        database=database,
+        rows=Store(Quota(limits.quota_bytes, limits.quota_files)),
+        keys=FileKeys(KeyStore(keys_database), keyring, secrets.token_bytes),
+        blobs=await workers.run(_blobs, config.blobs, limits.threads),
+        workers=workers,
+    )
+    return stores, keys_database
 
 
 def _blobs(config: BlobsConfig, connections: int) -> BlobStore:

@@ -7,18 +7,19 @@ HKDF-Expand (SHA-512), one for each use. Destroying its row makes the file unrea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from services.files.cobblestone import KEY_BYTES, DamagedError
-from services.kit.envelope import context, seal, unseal
+from services.kit.envelope import RootKeyError, SealError, context, seal, unseal
+from services.kit.faults import UNAVAILABLE, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
+T = TypeVar("T")
 _WRAP = "valv/file/wrap/v1"
 
 
@@ -103,7 +104,7 @@ class FileKeys:
 
     async def create(self, ref: FileRef) -> FileKey:
         """Make and keep a file's key."""
-        owner = await self._customers.get_or_create(ref.customer)
+        owner = await _available(self._customers.get_or_create(ref.customer))
         key = self._entropy(KEY_BYTES)
         await self._kept.add(ref.file, seal(owner, key, ref.context(_WRAP)))
         return FileKey(ref, key)
@@ -126,7 +127,9 @@ class FileKeys:
             DamagedError: A key belongs to something else.
         """
         wanted = {ref.file: ref for ref in refs}
-        owner = await self._customers.get(next(iter(wanted.values())).customer) if wanted else None
+        if not wanted:
+            return {}
+        owner = await _available(self._customers.get(next(iter(wanted.values())).customer))
         if owner is None:
             return {}
         kept = await self._kept.get(wanted)
@@ -143,5 +146,14 @@ class FileKeys:
 def _opened(key: bytes, sealed: bytes, bound: bytes) -> bytes:
     try:
         return unseal(key, sealed, bound)
-    except (InvalidTag, ValueError):
+    except SealError:
         raise DamagedError from None
+
+
+async def _available(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except SealError:
+        raise DamagedError from None
+    except RootKeyError:
+        raise Fault(UNAVAILABLE, retry_after=1) from None

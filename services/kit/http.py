@@ -155,13 +155,13 @@ class HttpSurface:
 
 
 def _message(method: Method, binding: Binding, http: web.Request) -> tuple[Message, Fault | None]:
-    """Return the request message of path and query, and what is wrong with it. Byte routes take text fields only."""
+    """Return the request message of path and query, and what is wrong with it: text fields, each said once."""
     message = method.input()
     fields = {field.name: field for field in method.input.DESCRIPTOR.fields if field.name != binding.body}
     fields |= {field.json_name: field for field in fields.values()}
     for name, value in (*http.match_info.items(), *http.query.items()):
-        field = fields.get(name)
-        if field is None or field.type != field.TYPE_STRING:
+        field = fields.pop(name, None)
+        if field is None or field.type != field.TYPE_STRING or getattr(message, field.name):
             return message, Fault(INVALID_ARGUMENT, field="query")
         try:
             setattr(message, field.name, value)

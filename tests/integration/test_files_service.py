@@ -120,6 +120,11 @@ async def test_empty_files_work(stage: Stage) -> None:
         http.get(f"/v1/files/{file}/content", headers=stage.headers(), **stage.options) as reply,
     ):
         assert (reply.status, await reply.read()) == (200, b"")
+    async with (
+        stage.http() as http,
+        http.get(f"/v1/files/{file}/content?file={file}", headers=stage.headers(), **stage.options) as reply,
+    ):
+        assert (reply.status, await reason(reply)) == (400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.clause("P13")
@@ -170,6 +175,8 @@ WRONG = [
     ("/v1/files:upload?displayName=x&unknown=1", {}, 400, "INVALID_ARGUMENT"),
     ("/v1/files:upload?displayName=x&content=1", {}, 400, "INVALID_ARGUMENT"),
     ("/v1/files:upload?displayName=4111%201111%201111%201111", {}, 400, "CARD_NUMBER_REFUSED"),
+    ("/v1/files:upload?displayName=x&displayName=y", {}, 400, "INVALID_ARGUMENT"),
+    ("/v1/files:upload?displayName=x&display_name=y", {}, 400, "INVALID_ARGUMENT"),
     ("/v1/files:download", {}, 404, "NOT_FOUND"),
     ("/v1/files:upload?displayName=x", {"content-length": "90000001"}, 400, "FILE_TOO_LARGE"),
 ]
