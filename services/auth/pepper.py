@@ -25,6 +25,7 @@ KEY_BYTES = 32
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _PASSWORD = b"valv/auth/password/v1\x00"
 _BLIND = b"valv/auth/blind/v1\x00"
+_NAME = b"valv/auth/pepper/name/v1\x00"
 
 
 class PepperError(Exception):
@@ -74,9 +75,13 @@ def load(path: Path) -> Pepper:
 
 
 def create(path: Path, entropy: Callable[[int], bytes] = os.urandom) -> None:
-    """Write a new pepper file with one key, readable by its owner only. An existing one is kept."""
-    key = base64.b64encode(entropy(KEY_BYTES)).decode()
-    write_new(path, f'current = "p1"\n\n[keys]\np1 = "{key}"\n')
+    """Write a new pepper file with one key, readable by its owner only. An existing one is kept.
+
+    The id tells one key from another, so that a file made anew is not mistaken for the one that was lost.
+    """
+    key = entropy(KEY_BYTES)
+    key_id = "p" + hashlib.sha256(_NAME + key).hexdigest()[:12]
+    write_new(path, f'current = "{key_id}"\n\n[keys]\n{key_id} = "{base64.b64encode(key).decode()}"\n')
 
 
 def write_new(path: Path, text: str) -> None:
