@@ -5,7 +5,7 @@ Owns which part gets which other part. Decides nothing else.
 
 from collections.abc import Sequence
 
-from services.audit import checkpoints, sql
+from services.audit import checkpoints, sql, wire
 from services.audit.activity import Activity
 from services.audit.appender import Appender
 from services.audit.bodies import Bodies
@@ -49,7 +49,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     lease = SqlLease(database, clock, runtime.ids.new("hld"))
     sequencer = Sequencer(signer, records, tiles, checkpoint_store, lease, log)
     heads = CheckpointReader(checkpoint_store, clock)
-    appender = Appender(records, bodies, sequencer.require_sound, sequencer.wake)
+    appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
     checks = Checks(records, heads, journal, clock)
 

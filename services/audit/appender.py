@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.audit.bodies import Bodies
-from services.audit.errors import AUDIT_EPOCH, AUDIT_GAP, AUDIT_REUSED
-from services.audit.event import Event
+from services.audit.errors import AUDIT_EPOCH, AUDIT_EVENT_REFUSED, AUDIT_GAP, AUDIT_REUSED
+from services.audit.event import Event, EventError
 from services.audit.store import Appending, AppendStore, DuplicateEventError, Head, Record
 from services.kit.faults import OVERLOADED, Fault
 
@@ -40,10 +40,15 @@ class Appender:
     """Appends to the log."""
 
     def __init__(
-        self, store: AppendStore, bodies: Bodies, require_sound: Callable[[], None], committed: Callable[[], None]
+        self,
+        store: AppendStore,
+        bodies: Bodies,
+        read: Callable[[bytes], Event],
+        require_sound: Callable[[], None],
+        committed: Callable[[], None],
     ) -> None:
-        """Take the store, the sealing, the guard to ask before each append, and whom to tell after each commit."""
-        self._store, self._bodies = store, bodies
+        """Take the store, the sealing, the reading of events, the guard of each append, and whom to tell of each."""
+        self._store, self._bodies, self._read = store, bodies, read
         self._require_sound, self._committed = require_sound, committed
         self._queue: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -52,6 +57,23 @@ class Appender:
     async def head(self, producer: str) -> Head | None:
         """Return the producer's current epoch and the highest number held of it."""
         return await self._store.head(producer)
+
+    async def append_serialized(self, place: Place, data: Sequence[bytes]) -> int:
+        """Append consecutive events as their producer serialized them.
+
+        Raises:
+            Fault: AUDIT_EVENT_REFUSED: one does not fit the schema; its producer is stuck and an alarm is open. And as
+                `append`.
+        """
+        events = []
+        for position, each in enumerate(data):
+            try:
+                events.append(self._read(each))
+            except EventError as error:
+                async with self._store.begin() as transaction:
+                    await transaction.alarm(place.producer, place.epoch, AUDIT_EVENT_REFUSED.name, 0)
+                raise Fault(AUDIT_EVENT_REFUSED, field=f"events[{position}].{error.field}") from None
+        return await self.append(place, events)
 
     async def append(self, place: Place, events: Sequence[Event]) -> int:
         """Append consecutive events; return the highest number held of the epoch, once it is durable.

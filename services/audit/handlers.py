@@ -8,8 +8,6 @@ from google.api.httpbody_pb2 import HttpBody
 from services.audit import wire
 from services.audit.activity import Activity
 from services.audit.appender import Appender, Place
-from services.audit.errors import AUDIT_EVENT_REFUSED
-from services.audit.event import EventError
 from services.audit.practices import judge
 from services.audit.sequencer import CheckpointReader
 from services.audit.sql import SqlLog
@@ -43,14 +41,8 @@ class AppendHandlers:
             raise Fault(INVALID_ARGUMENT, field="first_number")
         if not 1 <= len(request.events) <= MAX_EVENTS or sum(map(len, request.events)) > MAX_BYTES:
             raise Fault(INVALID_ARGUMENT, field="events")
-        events = []
-        for position, data in enumerate(request.events):
-            try:
-                events.append(wire.event_of(data))
-            except EventError as error:
-                raise Fault(AUDIT_EVENT_REFUSED, field=f"events[{position}].{error.field}") from None
         place = Place(call.peer.role, request.epoch, request.predecessor, request.first_number)
-        return append_pb2.AppendResponse(highest_number=await self._appender.append(place, events))
+        return append_pb2.AppendResponse(highest_number=await self._appender.append_serialized(place, request.events))
 
     async def get_head(self, request: append_pb2.GetHeadRequest, call: Call) -> append_pb2.GetHeadResponse:
         """Tell what is held of the calling producer."""

@@ -5,9 +5,9 @@ Owns nothing but the passing on.
 
 from collections.abc import Sequence
 
-from services.audit import wire
 from services.audit.appender import Appender, Place
 from services.audit.journal import ROLE
+from services.kit.relay import Away
 
 
 class OwnRecords:
@@ -23,6 +23,9 @@ class OwnRecords:
         return (head.epoch, head.highest) if head is not None else ("", 0)
 
     async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
-        """Append; return the highest number held."""
+        """Append; return the highest number held. Raises Away."""
         place = Place(ROLE, epoch, predecessor, first_number)
-        return await self._appender.append(place, [wire.event_of(data) for data in events])
+        try:
+            return await self._appender.append_serialized(place, events)
+        except Exception as error:  # whatever it is, the records stay in the outbox and are sent again
+            raise Away from error

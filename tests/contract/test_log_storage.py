@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from botocore.client import Config as ClientConfig
 
+from services.audit import wire
 from services.audit.sql import SqlLease
 from services.audit.store import ConflictError, SignedHead, TileStore
 from services.audit.tile_directory import DirectoryTiles
@@ -116,7 +117,7 @@ async def test_two_appenders_share_one_log(world: World) -> None:
     """Replicas: each commits by itself, the indexes are still gapless."""
     from services.audit.appender import Appender  # noqa: PLC0415
 
-    other = Appender(world.records, world.bodies, world.sequencer.require_sound, world.sequencer.wake)
+    other = Appender(world.records, world.bodies, wire.event_of, world.sequencer.require_sound, world.sequencer.wake)
     committer = asyncio.create_task(other.run())
     calls = [
         (world.appender if number % 2 else other).append(world.place(f"q{number}"), [world.event()])

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event as sql_event
 from sqlalchemy import select
 
+from services.audit import wire
 from services.audit.appender import MAX_WAITING
 from services.audit.sql import ALARMS
 from services.kit.faults import Fault
@@ -168,3 +169,18 @@ async def test_a_failed_commit_is_told_and_nothing_is_kept(world: World, monkeyp
     monkeypatch.undo()
     assert await world.records.size() == 0
     assert await world.append(world.event()) == 1
+
+
+@pytest.mark.clause("P5")
+async def test_an_event_that_does_not_fit_stops_its_producer_aloud(world: World) -> None:
+    good = wire.message_of(world.event())
+    bad = event_pb2.Event.FromString(good.SerializeToString())
+    bad.subject = "anna@example.com"
+    for _ in range(2):
+        with pytest.raises(Fault, match="AUDIT_EVENT_REFUSED") as refused:
+            await world.appender.append_serialized(world.place(), [good.SerializeToString(), bad.SerializeToString()])
+        assert refused.value.field == "events[1].subject"
+    assert await alarms(world) == [("files", "AUDIT_EVENT_REFUSED", True)]
+    assert await world.records.size() == 0
+    assert await world.appender.append_serialized(world.place(), [good.SerializeToString()]) == 1
+    assert await world.records.open_alarms() == 0

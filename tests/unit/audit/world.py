@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services import audit
+from services.audit import wire
 from services.audit.activity import Activity
 from services.audit.appender import Appender, Place
 from services.audit.bodies import Bodies
@@ -156,7 +157,7 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
     lease = SqlLease(database, clock, ids.new("hld"))
     sequencer = Sequencer(signer, records, tiles, checkpoints, lease, Log("test"))
     heads = CheckpointReader(checkpoints, clock)
-    appender = Appender(records, bodies, sequencer.require_sound, sequencer.wake)
+    appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     return World(
         folder=folder,
         clock=clock,
