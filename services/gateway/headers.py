@@ -35,9 +35,13 @@ INTERNAL = (
 
 
 def page_policy(card_origin: str | None = None) -> str:
-    """Return the policy of a page of the web client; ``card_origin`` is admitted on the page with card fields only."""
+    """Return the policy of a page of the web client; ``card_origin`` is admitted on the page with card fields only.
+
+    That page runs the payment gateway's script, which is not ours to hold to trusted types; every other page is held.
+    """
     extra = f" {card_origin}" if card_origin else ""
     frames = card_origin or "'none'"
+    types = () if card_origin else ("require-trusted-types-for 'script'", "trusted-types 'none'")
     return "; ".join(
         (
             "default-src 'none'",
@@ -51,6 +55,7 @@ def page_policy(card_origin: str | None = None) -> str:
             "form-action 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
+            *types,
         )
     )
 

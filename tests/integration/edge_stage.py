@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import httpx
@@ -38,6 +39,44 @@ from valv.files.v1 import file_pb2
 
 ENVOY = next(iter(sorted(Path(__file__).parents[2].glob(".envoy/lib/python3*/site-packages/envoy/_bin/envoy"))), None)
 LIFETIME = 30
+
+CONFIG = Template("""[service]
+listen = "127.0.0.1:$gateway"
+profile = "development"
+[tls]
+trust_domain = "$domain"
+certificate = "$workload/gateway.pem"
+key = "$workload/gateway.key"
+bundle = "$workload/ca.pem"
+[telemetry]
+level = "DEBUG"
+spans_file = "$folder/spans.jsonl"
+[peers]
+auth = "127.0.0.1:$auth"
+audit = "127.0.0.1:$audit"
+[public]
+listen = "127.0.0.1:$public"
+names = ["$host"]
+certificate = "$browser/edge.pem"
+key = "$browser/edge.key"
+[upstreams]
+auth = "127.0.0.1:$auth"
+files = "127.0.0.1:$files"
+files_data = "127.0.0.1:$files_data"
+billing = "127.0.0.1:$billing"
+audit = "127.0.0.1:$audit"
+[envoy]
+certificate = "$workload/envoy.pem"
+key = "$workload/envoy.key"
+bundle = "$workload/ca.pem"
+admin = "$folder/admin.sock"
+access_log = "$folder/access.log"
+control_plane = "127.0.0.1:$gateway"
+trust_domain = "$domain"
+[web]
+assets = "$dist"
+card_origin = "https://cards.example"
+$rates""")
 
 
 class _EdDSA(jws.JWSRegistry):
@@ -276,44 +315,9 @@ class Stage:
         (dist / "assets").mkdir(parents=True, exist_ok=True)
         (dist / "index.html").write_text("<!doctype html><title>Valv</title>" + "<!-- -->" * 2000)
         (dist / "assets" / "index-abc.js").write_text("export {};\n" * 500)
-        path.write_text(f"""
-[service]
-listen = "127.0.0.1:{ports["gateway"]}"
-profile = "development"
-[tls]
-trust_domain = "{certs.DOMAIN}"
-certificate = "{workload}/gateway.pem"
-key = "{workload}/gateway.key"
-bundle = "{workload}/ca.pem"
-[telemetry]
-level = "DEBUG"
-spans_file = "{self.folder}/spans.jsonl"
-[peers]
-auth = "127.0.0.1:{ports["auth"]}"
-audit = "127.0.0.1:{ports["audit"]}"
-[public]
-listen = "127.0.0.1:{ports["public"]}"
-names = ["{self.host}"]
-certificate = "{browser}/edge.pem"
-key = "{browser}/edge.key"
-[upstreams]
-auth = "127.0.0.1:{ports["auth"]}"
-files = "127.0.0.1:{ports["files"]}"
-files_data = "127.0.0.1:{ports["files_data"]}"
-billing = "127.0.0.1:{ports["billing"]}"
-audit = "127.0.0.1:{ports["audit"]}"
-[envoy]
-certificate = "{workload}/envoy.pem"
-key = "{workload}/envoy.key"
-bundle = "{workload}/ca.pem"
-admin = "{self.folder}/admin.sock"
-access_log = "{self.folder}/access.log"
-control_plane = "127.0.0.1:{ports["gateway"]}"
-trust_domain = "{certs.DOMAIN}"
-[web]
-assets = "{dist}"
-card_origin = "https://cards.example"
-{self.rates}""")
+        values = {"folder": str(self.folder), "domain": certs.DOMAIN, "host": self.host, "rates": self.rates}
+        values |= {name: str(port) for name, port in ports.items()}
+        path.write_text(CONFIG.substitute(values, workload=str(workload), browser=str(browser), dist=str(dist)))
         return path
 
     async def start_gateway(self) -> asyncio.subprocess.Process:

@@ -338,7 +338,9 @@ async def test_pages_and_assets_are_served_by_envoy_alone(stage: Stage, client: 
         assert page.status_code == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert page.headers["cache-control"] == "no-cache"
-        assert "cards.example" not in page.headers["content-security-policy"]
+        policy = page.headers["content-security-policy"]
+        assert "require-trusted-types-for 'script'" in policy
+        assert "cards.example" not in policy
     cards = await client.get("/cards")
     assert "script-src 'self' https://cards.example" in cards.headers["content-security-policy"]
     assert "frame-src https://cards.example" in cards.headers["content-security-policy"]
@@ -351,14 +353,6 @@ async def test_pages_and_assets_are_served_by_envoy_alone(stage: Stage, client: 
     assert described["openapi"] == "3.1.0"
     assert "/v1/session:signIn" in described["paths"]
     assert not stage.auth.renewals
-
-
-async def test_the_edge_speaks_http2_and_no_older_than_1_1(stage: Stage, client: httpx.AsyncClient) -> None:
-    context = client._transport._pool._ssl_context  # type: ignore[attr-defined]
-    reader, writer = await asyncio.open_connection("localhost", stage.ports["public"], ssl=context)
-    writer.write(f"GET / HTTP/1.0\r\nHost: {stage.host}\r\n\r\n".encode())
-    assert (await reader.readline()).split()[1] == b"426"
-    writer.close()
 
 
 async def test_the_access_log_holds_templates_and_no_paths(stage: Stage, client: httpx.AsyncClient) -> None:
@@ -386,10 +380,6 @@ async def test_one_trace_leads_from_envoy_through_the_gateway_to_auth(stage: Sta
             break
         await asyncio.sleep(0.1)
     assert wanted <= found
-
-
-async def test_envoys_admin_is_its_owners_alone(stage: Stage) -> None:
-    assert (stage.folder / "admin.sock").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.clause("ASVS 2.4.1", "ASVS 6.3.1")

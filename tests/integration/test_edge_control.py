@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -282,3 +283,13 @@ async def test_a_replaced_certificate_is_used_for_new_connections(stage: Stage) 
     await until(lambda: len(stage.audit.events) == 2)
     async with stage.client() as client:
         assert (await client.get("/")).status_code == 200
+
+
+async def test_old_http_is_refused_and_the_admin_socket_is_its_owners_alone(stage: Stage) -> None:
+    await stage.start()
+    context = ssl.create_default_context(cafile=str(stage.browser_ca))
+    reader, writer = await asyncio.open_connection("localhost", stage.ports["public"], ssl=context)
+    writer.write(f"GET / HTTP/1.0\r\nHost: {stage.host}\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"426"
+    writer.close()
+    assert (stage.folder / "admin.sock").stat().st_mode & 0o777 == 0o600
