@@ -127,11 +127,11 @@ class House:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[House]:
+async def running(folder: Path, *, level: str = "DEBUG", check_seconds: int = 1) -> AsyncIterator[House]:
     """Run both for the block."""
     billing_port, psp_port = free_ports(2)
     config = await asyncio.to_thread(sandbox.sandbox_config, folder, psp_port)
-    write_configs(folder, billing_port, psp_port)
+    write_configs(folder, billing_port, psp_port, level, check_seconds)
     gateway = await start(folder, "deploy.sandbox.psp", "psp")
     pki = Pki(folder / "certs")
     channels = Channels(pki.material("shop"), PeersConfig(billing=f"127.0.0.1:{billing_port}"), SystemClock())
@@ -178,7 +178,9 @@ async def end(process: Process | None, how: signal.Signals) -> None:
         await process.wait()
 
 
-def write_configs(folder: Path, billing_port: int, psp_port: int) -> None:
+def write_configs(
+    folder: Path, billing_port: int, psp_port: int, level: str = "DEBUG", check_seconds: int = 1
+) -> None:
     """Write the configurations of billing and the gateway."""
     certs = folder / "certs"
     (folder / "psp.toml").write_text(
@@ -200,7 +202,7 @@ public_url = "{sandbox.PAGE}"
 listen = "127.0.0.1:{billing_port}"
 profile = "development"
 [telemetry]
-level = "DEBUG"
+level = "{level}"
 spans_file = "{folder}/spans.jsonl"
 [tls]
 trust_domain = "valv.localhost"
@@ -221,7 +223,7 @@ sandbox = true
 ca_bundle = "{certs}/browser/ca.pem"
 timeout_seconds = {TIMEOUT_SECONDS}
 [checks]
-every_seconds = 1
+every_seconds = {check_seconds}
 log_file = "{folder}/billing.log"
 """
     )
