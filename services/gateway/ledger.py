@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.kit.relay import Sender
 
 PUSHED, ROLLED_BACK = "gateway.config.push", "gateway.config.rollback"
+REFUSED = "CONFIGURATION_REFUSED"
 
 
 class Ledger:
@@ -55,6 +56,7 @@ class Ledger:
             event_id=self._ids.new("evt"),
             action=action,
             outcome=event_pb2.OUTCOME_FAILED if action == ROLLED_BACK else event_pb2.OUTCOME_SUCCESS,
+            reason=REFUSED if action == ROLLED_BACK else "",
             actor=event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id="gateway"),
             object=event_pb2.Object(kind="configuration", id="edge"),
             details=event_pb2.Details(digest=digest),

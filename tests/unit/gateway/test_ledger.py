@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.ledger import PUSHED, ROLLED_BACK, Ledger
+from services.audit import wire
+from services.gateway.ledger import PUSHED, REFUSED, ROLLED_BACK, Ledger
 from services.kit.ids import Ids
 from services.kit.relay import Away
 from tests.support.clock import FakeClock
@@ -63,6 +64,13 @@ async def test_an_epoch_names_the_one_before_and_counts_from_one(log: Log, ledge
     assert [(predecessor, number) for _, predecessor, number in log.calls] == [("epo_before", 1), ("epo_before", 2)]
     assert len({epoch for epoch, _, _ in log.calls}) == 1
     assert log.held[1].outcome == event_pb2.OUTCOME_FAILED
+
+
+async def test_audit_takes_what_is_recorded(log: Log, ledger: Ledger) -> None:
+    await ledger.record(PUSHED, "ab" * 32)
+    await ledger.record(ROLLED_BACK, "ab" * 32)
+    taken = [wire.event_of(event.SerializeToString()) for event in log.held]
+    assert [(event.action, event.reason) for event in taken] == [(PUSHED, ""), (ROLLED_BACK, REFUSED)]
 
 
 async def test_nothing_is_recorded_while_the_log_is_away_and_the_same_record_follows(log: Log, ledger: Ledger) -> None:
