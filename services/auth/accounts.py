@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from services.auth import mail_tokens, password_policy
-from services.auth.errors import LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
+from services.auth.errors import BAD_CREDENTIALS, LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
 from services.auth.mail import CONFIRM, LOCALES, SIGN_UP_ATTEMPT, Outgoing
 from services.auth.throttle import Attempt, Limit
 from services.kit.faults import Fault
@@ -129,12 +129,17 @@ class Accounts:
         Raises:
             Fault: BAD_CREDENTIALS, THROTTLED or OVERLOADED.
         """
-        with self._passwords.desk() as desk:
-            ticket = await self._throttle.admit(
-                Attempt("sign_in.pair", f"{email.lookup}\x00{address}", self._rates.sign_in_pair),
-                Attempt("sign_in.address", address, self._rates.sign_in_address),
-            )
-            account_id, stored, fresh = await self._authenticate(work, trail, desk, email, password)
+        try:
+            with self._passwords.desk() as desk:
+                ticket = await self._throttle.admit(
+                    Attempt("sign_in.pair", f"{email.lookup}\x00{address}", self._rates.sign_in_pair),
+                    Attempt("sign_in.address", address, self._rates.sign_in_address),
+                )
+                account_id, stored, fresh = await self._authenticate(work, trail, desk, email, password)
+        except Fault as fault:
+            if fault.reason is BAD_CREDENTIALS and not trail.subject:
+                await self._throttle.pretend()
+            raise
         await self._throttle.forgive(ticket)
         store = await work.write()
         if fresh is not None:

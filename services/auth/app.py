@@ -9,7 +9,6 @@ from email.headerregistry import Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis.asyncio import Redis
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +16,7 @@ from services.auth import assertions, pepper
 from services.auth.accounts import Accounts
 from services.auth.assertions import AssertionSigner
 from services.auth.checks import Checks
-from services.auth.config import Config, Hints, Shared
+from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
 from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers, SessionHandlers, WatchHandlers
@@ -25,12 +24,11 @@ from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.passwords import Passwords
-from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout
 from services.auth.revocations import Broadcaster
 from services.auth.sessions import Sessions
 from services.auth.smtp import Smtp
 from services.auth.sql import SqlUnits, SqlWork
-from services.auth.sql_ports import SqlActivity, SqlCounters, SqlUpkeep
+from services.auth.sql_ports import SqlActivity, SqlCounters, SqlDecoy, SqlUpkeep
 from services.auth.throttle import Throttle
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
@@ -41,7 +39,7 @@ from services.kit.watch import RevocationState
 from valv.auth.v1 import account_pb2, session_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import ModuleType
 
     from google.protobuf.descriptor import ServiceDescriptor
@@ -58,7 +56,7 @@ if TYPE_CHECKING:
 REVISION = "0001"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
-_REDIS_SECONDS = 1.0
+_RANDOM = random.SystemRandom()
 
 
 async def build(config: Config, runtime: Runtime) -> Application:
@@ -86,7 +84,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
     )
     tokens = MailTokens(clock, secrets.token_bytes)
-    throttle = Throttle(shared.counters, clock, peppers.blind)
+    throttle = Throttle(shared.counters, clock, peppers.blind, SqlDecoy(database, clock, _RANDOM.random))
     accounts = Accounts(passwords, sessions, throttle, tokens, clock, ids, config.rates, config.product)
     state = RevocationState(clock)
     state.replace_keys(signer.jwks)
@@ -95,7 +93,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     )
     await broadcaster.load()
     courier = _courier(config, units, tokens, clock, log)
-    checks = Checks(units, sessions, peppers, clock, config.checks, random.SystemRandom().random, log.error)
+    checks = Checks(units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
 
     def work(call: Call) -> Work:
         return SqlWork(call, outbox)
@@ -136,27 +134,31 @@ class _Shared:
 
     def __init__(self, config: Config, database: Database) -> None:
         shared = config.shared
-        self._redis = None
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self.activity, self.counters, self.fanout = SqlActivity(database), SqlCounters(database), LocalFanout()
         if shared.redis_url is not None:
-            file = shared.redis_password_file
-            password = None if file is None else file.read_text("utf-8").strip()
-            self._redis = Redis.from_url(
-                shared.redis_url,
-                password=password,
-                socket_timeout=_REDIS_SECONDS,
-                socket_connect_timeout=_REDIS_SECONDS,
-            )
-        redis = self._redis
-        self.activity = RedisActivity(redis) if redis and shared.activity is Shared.REDIS else SqlActivity(database)
-        self.counters = RedisCounters(redis) if redis and shared.counters is Shared.REDIS else SqlCounters(database)
-        self._postgres = PostgresFanout(_conninfo(config)) if shared.hints is Hints.POSTGRESQL else None
-        self.fanout = RedisFanout(redis) if redis and shared.hints is Hints.REDIS else self._postgres or LocalFanout()
+            self._use_redis(shared, shared.redis_url)
+        if shared.hints is Hints.POSTGRESQL:
+            fanout = PostgresFanout(_conninfo(config))
+            self._closers.append(fanout.close)
+            self.fanout = fanout
+
+    def _use_redis(self, shared: SharedConfig, url: str) -> None:
+        from services.auth import redis_ports  # noqa: PLC0415 - what has no Redis neither loads nor trusts its client
+
+        file = shared.redis_password_file
+        client = redis_ports.connect(url, None if file is None else file.read_text("utf-8").strip())
+        self._closers.append(client.aclose)
+        if shared.activity is Shared.REDIS:
+            self.activity = redis_ports.RedisActivity(client)
+        if shared.counters is Shared.REDIS:
+            self.counters = redis_ports.RedisCounters(client)
+        if shared.hints is Hints.REDIS:
+            self.fanout = redis_ports.RedisFanout(client)
 
     async def close(self) -> None:
-        if self._postgres is not None:
-            await self._postgres.close()
-        if self._redis is not None:
-            await self._redis.aclose()
+        for close in self._closers:
+            await close()
 
 
 class _Streams:

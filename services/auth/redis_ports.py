@@ -24,6 +24,7 @@ _ACTIVITY = "valv:auth:activity:"
 _COUNTER = "valv:auth:counter:"
 _HINTS = "valv:auth:revocations"
 _SLACK = timedelta(seconds=60)
+_SECONDS = 1.0
 _SILENCE_SECONDS = 30.0
 _TOUCH = """
 local last = redis.call('GET', KEYS[1])
@@ -43,6 +44,11 @@ for _, key in ipairs(KEYS) do
   if hits and tonumber(hits) > 0 then redis.call('DECR', key) end
 end
 """
+
+
+def connect(url: str, password: str | None) -> Redis:
+    """Return a client that gives up after a second; nothing connects yet."""
+    return Redis.from_url(url, password=password, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
 
 
 class RedisActivity:

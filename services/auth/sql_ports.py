@@ -13,9 +13,10 @@ from services.auth.sessions import ActivityLost
 from services.auth.sql import from_microseconds, microseconds, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from services.kit.clock import Clock
     from services.kit.db import Database
 
 _ACTIVITY_KEPT = timedelta(hours=12)
@@ -23,6 +24,8 @@ _TOKENS_KEPT = timedelta(days=7)
 _SIGN_UPS_KEPT = timedelta(days=3)
 _REVOCATIONS_KEPT = timedelta(days=1)
 _SESSIONS_KEPT = timedelta(days=30)
+_DECOYS = 256
+_DECOYS_KEPT = timedelta(hours=1)
 
 
 class SqlActivity:
@@ -84,6 +87,19 @@ class SqlCounters:
             for bucket in sorted(buckets):
                 counted = (t.counters.c.bucket == bucket) & (t.counters.c.hits > 0)
                 await connection.execute(update(t.counters).where(counted).values(hits=t.counters.c.hits - 1))
+
+
+class SqlDecoy:
+    """A commit like any other, of a row that means nothing. Many rows, so that nobody waits for another's lock."""
+
+    def __init__(self, database: Database, clock: Clock, chance: Callable[[], float]) -> None:
+        """Take the database; ``chance`` returns numbers in [0, 1)."""
+        self._counters, self._clock, self._chance = SqlCounters(database), clock, chance
+
+    async def commit(self) -> None:
+        """Commit it. Raises what the database raises."""
+        bucket = f"decoy-{int(self._chance() * _DECOYS)}"
+        await self._counters.hit([bucket], [self._clock.now() + _DECOYS_KEPT])
 
 
 class SqlUpkeep:

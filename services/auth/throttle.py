@@ -32,6 +32,14 @@ class Counters(Protocol):
         ...
 
 
+class Decoy(Protocol):
+    """Work that leaves nothing."""
+
+    async def commit(self) -> None:
+        """Commit something that means nothing to the database that records are written to."""
+        ...
+
+
 @dataclass(frozen=True)
 class Limit:
     """So many in each window of so many seconds."""
@@ -63,9 +71,9 @@ class Ticket:
 class Throttle:
     """Counts attempts in fixed windows."""
 
-    def __init__(self, counters: Counters, clock: Clock, blind: Callable[[str], str]) -> None:
-        """Take the counters and the keyed hash that names what is counted."""
-        self._counters, self._clock, self._blind = counters, clock, blind
+    def __init__(self, counters: Counters, clock: Clock, blind: Callable[[str], str], decoy: Decoy) -> None:
+        """Take the counters, the keyed hash that names what is counted, and a commit that means nothing."""
+        self._counters, self._clock, self._blind, self._decoy = counters, clock, blind, decoy
 
     async def admit(self, *attempts: Attempt) -> Ticket:
         """Count attempts.
@@ -82,6 +90,10 @@ class Throttle:
         """Count an attempt; tell whether it is within its limit, for what must be left out in silence."""
         _, wait = await self._count((attempt,))
         return wait is None
+
+    async def pretend(self) -> None:
+        """Take as long as the record of a failure that concerns somebody: nobody's is only counted, in memory."""
+        await self._decoy.commit()
 
     async def forgive(self, ticket: Ticket) -> None:
         """Take back attempts that succeeded."""

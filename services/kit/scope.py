@@ -90,7 +90,8 @@ class Scope:
         """Record a refusal or failure; what the call wrote has been rolled back."""
         action = self._call.method.policy.action or self._call.method.full_name
         outcome = event_pb2.OUTCOME_FAILED if fault.reason.code in _FAILURES else event_pb2.OUTCOME_DENIED
-        if not self._known():
+        if not self._known() or self._call.method.policy.effect is Effect.UNRECORDED:
+            # A stranger's dead token reaches auth as the gateway's renewal: it must not fill the log either.
             await self._refusals.count(action, fault.reason.name, outcome)
             return
         event = self._event(action)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from services.auth import tables
 from services.auth.fanout import LocalFanout, PostgresFanout
-from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout
+from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout, connect
 from services.auth.revocations import Fanout, FanoutLost
 from services.auth.sessions import Activity, ActivityLost
 from services.auth.sql_ports import SqlActivity, SqlCounters
@@ -111,7 +111,7 @@ async def fanouts(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Fanout,
         await first.close()
         await second.close()
     else:
-        clients = [Redis.from_url(request.getfixturevalue("redis_url")) for _ in range(2)]
+        clients = [connect(request.getfixturevalue("redis_url"), None) for _ in range(2)]
         yield RedisFanout(clients[0]), RedisFanout(clients[1])
         for client in clients:
             await client.aclose()
@@ -134,6 +134,7 @@ async def test_every_replica_hears_a_hint_and_the_next_one(fanouts: tuple[Fanout
     streams = [mine.hints(), other.hints()]
     for hints in streams:
         await heard(hints, mine.publish)
+    await asyncio.sleep(1.2)  # silence is no loss
     await heard(streams[1], mine.publish)
     for hints in streams:
         await hints.aclose()  # type: ignore[attr-defined]

@@ -64,6 +64,18 @@ async def test_unknown_unconfirmed_and_wrong_get_the_same_refusal_for_the_same_w
 
 
 @pytest.mark.clause("ASVS 6.3.8")
+async def test_a_failure_of_nobody_commits_as_one_of_somebody_does(world: World) -> None:
+    """The kit writes a record for whom it concerns, and only counts the failures that concern nobody."""
+    await world.member()
+    for email, commits in ((EMAIL, 0), ("nobody@example.com", 1)):
+        world.decoy.count = 0
+        trail = Trail()
+        with pytest.raises(Fault):
+            await world.sign_in(email, OTHER, trail=trail)
+        assert (world.decoy.count, bool(trail.subject)) == (commits, not commits)
+
+
+@pytest.mark.clause("ASVS 6.3.8")
 async def test_signing_up_costs_one_hash_whoever_has_the_address(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.member()
     hashes = []

@@ -26,7 +26,7 @@ from services.auth.pepper import Pepper
 from services.auth.revocations import Broadcaster, Progress
 from services.auth.sessions import Activity, Limits, Opened, Sessions
 from services.auth.sql import SqlStore, SqlUnits
-from services.auth.sql_ports import SqlActivity, SqlCounters
+from services.auth.sql_ports import SqlActivity, SqlCounters, SqlDecoy
 from services.auth.store import Store
 from services.auth.throttle import Throttle
 from services.kit.db import Database, DatabaseConfig
@@ -92,6 +92,18 @@ class MailServer:
         self.taken.append(message)
 
 
+class CountingDecoy:
+    """Counts what is done for nothing, and does it."""
+
+    def __init__(self, decoy: SqlDecoy) -> None:
+        self._decoy = decoy
+        self.count = 0
+
+    async def commit(self) -> None:
+        self.count += 1
+        await self._decoy.commit()
+
+
 class World:
     """Everything, wired as in app.py."""
 
@@ -109,7 +121,8 @@ class World:
         self.activity = activity or SqlActivity(self.database)
         self.sessions = Sessions(Limits(), self.clock, self.ids, self.random.randbytes, self.activity)
         self.tokens = MailTokens(self.clock, self.random.randbytes)
-        self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind)
+        self.decoy = CountingDecoy(SqlDecoy(self.database, self.clock, self.random.random))
+        self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind, self.decoy)
         self.rates = rates or Rates()
         self.server = MailServer()
         self.failures: list[str] = []
