@@ -51,5 +51,6 @@ function Current() {
   const Shown = pages[here.page];
   if (state === "asking" && here.page !== "security" && here.page !== "confirm") return <Waiting />;
   if (here.access === "signed-in" && state === "out") return <SignInPage />;
+  if (here.page === "signIn" && state === "in") return <HomePage />;
   return <Shown key={`${here.page} ${moves.value}`} />;
 }

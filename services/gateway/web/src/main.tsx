@@ -8,10 +8,13 @@ import { App } from "./app.tsx";
 import { hearOtherTabs, maybeSignedIn, surroundings } from "./browser.ts";
 import { route, startRouter } from "./router.ts";
 import { SessionKeeper } from "./session.ts";
+import { send } from "./upload.ts";
+import { UploadQueue } from "./uploads.ts";
 import { ValvProvider } from "./valv.ts";
 
 const api = new Api(fetch.bind(globalThis));
 const session = new SessionKeeper(api, surroundings);
+const uploads = new UploadQueue(api, send, session);
 
 startRouter();
 hearOtherTabs((news) => {
@@ -22,13 +25,18 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) session.tick();
 });
 
+addEventListener("beforeunload", (event) => {
+  // Leaving the document would cut off what is being sent: let the browser ask.
+  if (uploads.active.value) event.preventDefault();
+});
+
 if (maybeSignedIn() || route.value?.access === "signed-in") void session.refresh();
 else session.assumeNobody();
 
 const root = document.getElementById("valv");
 if (root) {
   render(
-    <ValvProvider value={{ api, session }}>
+    <ValvProvider value={{ api, session, uploads }}>
       <App />
     </ValvProvider>,
     root,

@@ -24,7 +24,8 @@ export function go(target: string): void {
   arrive();
 }
 
-function arrive(): void {
+/** Begins the page of the address bar anew: after signing in where a page was asked for. */
+export function arrive(): void {
   path.value = location.pathname;
   moves.value += 1;
   scrollTo(0, 0);

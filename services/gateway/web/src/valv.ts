@@ -1,16 +1,18 @@
 /**
- * Owns what pages are given: the API and the session, through one context.
+ * Owns what pages are given: the API, the session and the uploads, through one context.
  * Must never build them; `main.tsx` does.
  */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Api } from "./api.ts";
 import type { SessionKeeper } from "./session.ts";
+import type { UploadQueue } from "./uploads.ts";
 
 /** What every page may use. */
 export interface Valv {
   readonly api: Api;
   readonly session: SessionKeeper;
+  readonly uploads: UploadQueue;
 }
 
 const Context = createContext<Valv | null>(null);

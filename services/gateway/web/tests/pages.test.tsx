@@ -11,6 +11,7 @@ import { SignInPage } from "../src/pages/sign-in.tsx";
 import { lengthOf, SignUpPage } from "../src/pages/sign-up.tsx";
 import { go } from "../src/router.ts";
 import { SessionKeeper } from "../src/session.ts";
+import { UploadQueue } from "../src/uploads.ts";
 import { ValvProvider } from "../src/valv.ts";
 import { FakeServer, FakeSurroundings, refusal, sessionFor, settle } from "./fakes.ts";
 
@@ -32,11 +33,12 @@ async function show(Page: ComponentType, table: Record<string, unknown>, isSigne
   const server = new FakeServer({ "GET /v1/session": { session: sessionFor(START, 1800) }, ...table });
   const api = new Api(server.fetch);
   const session = new SessionKeeper(api, new FakeSurroundings(START));
+  const uploads = new UploadQueue(api, () => ({ done: new Promise(() => {}), cancel: () => {} }), session);
   if (isSignedIn) await session.refresh();
   else session.assumeNobody();
   await act(() => {
     render(
-      <ValvProvider value={{ api, session }}>
+      <ValvProvider value={{ api, session, uploads }}>
         <Page />
       </ValvProvider>,
       root,

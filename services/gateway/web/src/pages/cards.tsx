@@ -11,7 +11,7 @@ import { Facts } from "../parts/facts.tsx";
 import { Submit } from "../parts/form.tsx";
 import { Icon, Pill, Time } from "../parts/marks.tsx";
 import { Notice, Problem } from "../parts/notice.tsx";
-import { Page } from "../parts/page.tsx";
+import { focusHeading, Page } from "../parts/page.tsx";
 import { ListFoot, useListing, Waiting } from "../parts/pages.tsx";
 import type { Card, CardSetup } from "../types.ts";
 import { useValv } from "../valv.ts";
@@ -28,8 +28,12 @@ export function CardsPage() {
   const [adding, setAdding] = useState(false);
   const [doomed, setDoomed] = useState<Card>();
   const [said, setSaid] = useState("");
-  const added = () => {
+  const close = () => {
     setAdding(false);
+    focusHeading();
+  };
+  const added = () => {
+    close();
     setSaid(t("cards.added"));
     listing.reload();
   };
@@ -46,7 +50,7 @@ export function CardsPage() {
   return (
     <Page title={t("nav.cards")} lead={t("cards.lead")} actions={!adding && add}>
       <div role="status">{said && <div class="notice notice--good">{said}</div>}</div>
-      {adding && <AddCard onAdded={added} onClose={() => setAdding(false)} />}
+      {adding && <AddCard onAdded={added} onClose={close} />}
       {listing.items.length > 0 && (
         <ul class="list" aria-label={t("cards.list")}>
           {listing.items.map((card) => (
@@ -61,7 +65,10 @@ export function CardsPage() {
           title={t("cards.removeTitle", { brand: brandOf(doomed.brand), last4: doomed.last4 })}
           verb={t("cards.removeVerb")}
           onConfirm={() => remove(doomed)}
-          onClose={() => setDoomed(undefined)}
+          onClose={(done) => {
+            setDoomed(undefined);
+            if (done) focusHeading();
+          }}
         >
           <p>{t("cards.removeText")}</p>
         </Confirm>
@@ -100,6 +107,7 @@ function CardRow({ card, onRemove }: { readonly card: Card; readonly onRemove: (
 function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly onClose: () => void }) {
   const { api } = useValv();
   const place = useRef<HTMLDivElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const [setup, setSetup] = useState<CardSetup>();
   const [fields, setFields] = useState<CardFields>();
   const [busy, setBusy] = useState(false);
@@ -123,6 +131,8 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
     };
   }, [api]);
 
+  useEffect(() => heading.current?.focus(), []);
+
   const submit = async () => {
     if (busy || !fields || !setup) return;
     setBusy(true);
@@ -139,7 +149,7 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
 
   return (
     <section class="panel" aria-labelledby="add-card">
-      <h2 id="add-card">
+      <h2 id="add-card" tabIndex={-1} ref={heading}>
         {t("cards.addTitle")} {setup?.sandbox && <Pill tone="wait">{t("cards.sandbox")}</Pill>}
       </h2>
       <p>{t("cards.direct")}</p>

@@ -2,13 +2,13 @@
  * Owns the files page: the list, the quota, downloads and deletion. Must never
  * show bytes of a file: they are downloaded, never opened here.
  */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { contentPath, deleteFile, listFiles } from "../calls.ts";
 import { size } from "../format.ts";
 import { t } from "../language.ts";
 import { Confirm } from "../parts/dialog.tsx";
 import { Icon, Time } from "../parts/marks.tsx";
-import { Page } from "../parts/page.tsx";
+import { focusHeading, Page } from "../parts/page.tsx";
 import { ListFoot, useListing } from "../parts/pages.tsx";
 import { Uploads } from "../parts/uploads.tsx";
 import type { StoredFile } from "../types.ts";
@@ -21,7 +21,7 @@ interface Quota {
 
 /** The customer's files. */
 export function FilesPage() {
-  const { api } = useValv();
+  const { api, uploads } = useValv();
   const [quota, setQuota] = useState<Quota>();
   const [doomed, setDoomed] = useState<StoredFile>();
   const [said, setSaid] = useState("");
@@ -30,6 +30,12 @@ export function FilesPage() {
     setQuota({ used: Number(page.usedBytes ?? 0), limit: Number(page.quotaBytes ?? 0) });
     return { items: page.files ?? [], next: page.nextPageToken ?? "" };
   });
+  const stored = uploads.stored.value;
+  const read = useRef(stored);
+  useEffect(() => {
+    if (read.current !== stored) listing.reload();
+    read.current = stored;
+  }, [stored]);
   const remove = async (file: StoredFile) => {
     await deleteFile(api, file.fileId);
     setSaid(t("files.deleted", { name: file.displayName }));
@@ -37,7 +43,7 @@ export function FilesPage() {
   };
   return (
     <Page title={t("nav.files")} lead={t("files.lead")}>
-      <Uploads onStored={listing.reload} />
+      <Uploads />
       {quota && quota.limit > 0 && <QuotaBar quota={quota} />}
       <p class="visually-hidden" role="status">
         {said}
@@ -56,7 +62,10 @@ export function FilesPage() {
           title={t("files.deleteTitle", { name: doomed.displayName })}
           verb={t("files.deleteVerb")}
           onConfirm={() => remove(doomed)}
-          onClose={() => setDoomed(undefined)}
+          onClose={(done) => {
+            setDoomed(undefined);
+            if (done) focusHeading();
+          }}
         >
           <p>{t("files.deleteText")}</p>
         </Confirm>

@@ -8,7 +8,7 @@ import { type Key, t } from "../language.ts";
 import { Field, Form, PasswordField, Submit } from "../parts/form.tsx";
 import { Notice, Problem } from "../parts/notice.tsx";
 import { Page } from "../parts/page.tsx";
-import { go, route } from "../router.ts";
+import { arrive, go, route } from "../router.ts";
 import { pathOf } from "../routes.ts";
 import type { SignedOutReason } from "../session.ts";
 import { useValv } from "../valv.ts";
@@ -35,8 +35,8 @@ export function SignInPage() {
     setError(undefined);
     try {
       await session.learn(signIn(api, email.trim(), password));
-      // Signed in where a page was asked for: that page appears by itself.
       if (route.value?.page === "signIn") go("/");
+      else arrive();
     } catch (caught) {
       setPassword("");
       setError(caught);

@@ -15,7 +15,8 @@ export interface ConfirmProps {
   readonly verb: string;
   /** Does it. A rejection is shown in the dialog, which stays. */
   readonly onConfirm: () => Promise<void>;
-  readonly onClose: () => void;
+  /** Told whether it was done. */
+  readonly onClose: (done: boolean) => void;
 }
 
 /** A modal question; the safe answer has the focus. */
@@ -23,6 +24,7 @@ export function Confirm({ title, children, verb, onConfirm, onClose }: ConfirmPr
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [busy, setBusy] = useState(false);
+  const done = useRef(false);
   const [error, setError] = useState<unknown>();
   useEffect(() => dialog.current?.showModal(), []);
   const confirm = async () => {
@@ -30,6 +32,7 @@ export function Confirm({ title, children, verb, onConfirm, onClose }: ConfirmPr
     setBusy(true);
     try {
       await onConfirm();
+      done.current = true;
       dialog.current?.close();
     } catch (caught) {
       setError(caught);
@@ -37,7 +40,7 @@ export function Confirm({ title, children, verb, onConfirm, onClose }: ConfirmPr
     }
   };
   return (
-    <dialog ref={dialog} class="dialog" aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} class="dialog" aria-labelledby={id} onClose={() => onClose(done.current)}>
       <h2 id={id}>{title}</h2>
       {children}
       <Problem error={error} />

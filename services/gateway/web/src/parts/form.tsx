@@ -84,7 +84,7 @@ export function Submit({ busy, children }: { readonly busy: boolean; readonly ch
   );
 }
 
-/** A form that never leaves the page; `busy` makes a second submit nothing. */
+/** A form that never leaves the page. `busy` makes a second submit nothing; focus goes to the first field at fault. */
 export function Form(props: {
   readonly busy: boolean;
   readonly onSubmit: () => void;
@@ -97,6 +97,8 @@ export function Form(props: {
       onSubmit={(event) => {
         event.preventDefault();
         if (!props.busy) props.onSubmit();
+        const form = event.currentTarget;
+        requestAnimationFrame(() => form.querySelector<HTMLElement>("[aria-invalid]")?.focus());
       }}
     >
       {props.children}

@@ -7,6 +7,11 @@ import { useEffect, useRef } from "preact/hooks";
 import { language, t } from "../language.ts";
 import { moves } from "../router.ts";
 
+/** Moves focus to the page's heading: for when what had it is gone. */
+export function focusHeading(): void {
+  document.querySelector<HTMLElement>("main h1")?.focus();
+}
+
 /** Props of a page. */
 export interface PageProps {
   readonly title: string;

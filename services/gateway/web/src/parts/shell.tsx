@@ -67,12 +67,18 @@ type Named = Exclude<PageName, "confirm">;
 const sections: readonly Named[] = ["home", "files", "cards", "charges", "activity", "account"];
 
 function Navigation() {
+  const sending = useValv().uploads.active.value;
   return (
     <nav class="sections" aria-label={t("shell.main")}>
       <ul>
         {sections.map((page) => (
           <li key={page}>
             <Link page={page} />
+            {page === "files" && sending && (
+              <span class="sending" role="img" aria-label={t("uploads.active")}>
+                <span class="spinner" />
+              </span>
+            )}
           </li>
         ))}
       </ul>

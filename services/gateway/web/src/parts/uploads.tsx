@@ -1,71 +1,19 @@
 /**
- * Owns choosing, dropping and sending files: one after another, so that one
- * slow line carries one file at a time. Must never read a file's bytes.
+ * Owns choosing and dropping files, and showing what becomes of them. Must
+ * never send anything itself: the queue does.
  */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { ApiError } from "../api.ts";
+import { useId, useState } from "preact/hooks";
 import { number, size } from "../format.ts";
 import { t } from "../language.ts";
 import { tell } from "../problems.ts";
-import { CANCELLED, send } from "../upload.ts";
+import type { Job } from "../uploads.ts";
 import { useValv } from "../valv.ts";
 import { Icon } from "./marks.tsx";
 
-type Stage = "waiting" | "sending" | "stored" | "stopped" | "failed";
-
-interface Job {
-  readonly id: number;
-  readonly file: File;
-  readonly stage: Stage;
-  readonly part: number;
-  readonly error?: unknown;
-}
-
-let lastId = 0;
-
-/** The queue of one page: what is sent, what waits, what became of the rest. */
-function useQueue(onStored: () => void) {
-  const { api } = useValv();
-  const [jobs, setJobs] = useState<readonly Job[]>([]);
-  const cancel = useRef<{ readonly id: number; readonly stop: () => void } | undefined>(undefined);
-  const change = (id: number, to: Partial<Job>) =>
-    setJobs((all) => all.map((job) => (job.id === id ? { ...job, ...to } : job)));
-
-  const next = jobs.some((job) => job.stage === "sending") ? undefined : jobs.find((job) => job.stage === "waiting");
-  useEffect(() => {
-    if (!next) return;
-    const upload = send(next.file, (part) => change(next.id, { part }));
-    cancel.current = { id: next.id, stop: upload.cancel };
-    change(next.id, { stage: "sending" });
-    upload.done.then(
-      () => {
-        change(next.id, { stage: "stored", part: 1 });
-        api.touched();
-        onStored();
-      },
-      (error: unknown) => {
-        const stopped = error instanceof ApiError && error.reason === CANCELLED;
-        change(next.id, stopped ? { stage: "stopped" } : { stage: "failed", error });
-        if (error instanceof ApiError) api.noticed(error);
-      },
-    );
-  }, [next?.id]);
-  // Leaving the page stops what is being sent: nothing goes on out of sight.
-  useEffect(() => () => cancel.current?.stop(), []);
-
-  return {
-    jobs,
-    add: (files: Iterable<File>) => {
-      const added = [...files].map((file): Job => ({ id: ++lastId, file, stage: "waiting", part: 0 }));
-      setJobs((all) => [...all.filter((job) => job.stage === "waiting" || job.stage === "sending"), ...added]);
-    },
-    stop: (job: Job) => (job.id === cancel.current?.id ? cancel.current.stop() : change(job.id, { stage: "stopped" })),
-  };
-}
-
 /** The place to drop files on, the button, and the queue. */
-export function Uploads({ onStored }: { readonly onStored: () => void }) {
-  const queue = useQueue(onStored);
+export function Uploads() {
+  const queue = useValv().uploads;
+  const jobs = queue.jobs.value;
   const [over, setOver] = useState(false);
   const id = useId();
   const dropped = (event: DragEvent) => {
@@ -101,14 +49,14 @@ export function Uploads({ onStored }: { readonly onStored: () => void }) {
           {t("uploads.choose")}
         </label>
       </div>
-      {queue.jobs.length > 0 && (
+      {jobs.length > 0 && (
         <ul class="jobs" aria-label={t("uploads.queue")}>
-          {queue.jobs.map((job) => (
+          {jobs.map((job) => (
             <JobRow key={job.id} job={job} onStop={() => queue.stop(job)} />
           ))}
         </ul>
       )}
-      <Announcement jobs={queue.jobs} />
+      <Announcement jobs={jobs} />
     </section>
   );
 }
