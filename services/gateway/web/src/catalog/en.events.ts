@@ -22,8 +22,6 @@ export const events = {
   "tried.auth.session.open": "Attempt to sign in",
   "done.auth.session.close": "Signed out",
   "tried.auth.session.close": "Attempt to sign out",
-  "done.auth.session.read": "Session looked at",
-  "tried.auth.session.read": "Attempt to look at the session",
   "done.auth.session.extend": "Stayed signed in",
   "tried.auth.session.extend": "Attempt to stay signed in",
   "done.auth.session.check": "Asked whether you are signed in",

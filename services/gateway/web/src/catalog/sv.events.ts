@@ -24,8 +24,6 @@ export const events: Readonly<Record<keyof typeof en, string>> = {
   "tried.auth.session.open": "Försök att logga in",
   "done.auth.session.close": "Utloggning",
   "tried.auth.session.close": "Försök att logga ut",
-  "done.auth.session.read": "Sessionen visad",
-  "tried.auth.session.read": "Försök att visa sessionen",
   "done.auth.session.extend": "Fortsatt inloggad",
   "tried.auth.session.extend": "Försök att fortsätta vara inloggad",
   "done.auth.session.check": "Fråga om du är inloggad",
