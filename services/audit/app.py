@@ -29,6 +29,7 @@ from services.kit.kms import root_key
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.server import Handlers
+from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2
 
@@ -51,7 +52,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     heads = CheckpointReader(checkpoint_store, clock)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
-    checks = Checks(records, heads, journal, clock)
+    checks = Checks(records, heads, journal, clock, log)
 
     async def ready() -> None:
         await database.ping()
@@ -83,7 +84,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
 
 async def _databases(config: Config) -> Sequence[Database]:
     database, keys, heads = (
-        Database(each) for each in (config.database, config.keys_database, config.checkpoint_database)
+        Database(each, trace_engine) for each in (config.database, config.keys_database, config.checkpoint_database)
     )
     await database.require_revision(sql.REVISION)
     await keys.require_revision(KEYS_REVISION)

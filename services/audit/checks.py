@@ -11,6 +11,7 @@ from services.audit.checkpoint import Checkpoint
 from services.kit.clock import Clock
 
 PERIOD_SECONDS = 600.0
+RETRY_SECONDS = 30.0
 LATE_MS = 5000
 """An entry is promised to be covered within a second; the check calls the promise broken after five."""
 
@@ -42,19 +43,31 @@ class Findings(Protocol):
         """Record a result."""
 
 
+class Log(Protocol):
+    """Where a check that could not run is told."""
+
+    def failure(self, name: str, error: BaseException, **fields: object) -> None:
+        """Log something to mend."""
+
+
 class Checks:
     """Runs the checks on a schedule."""
 
-    def __init__(self, counts: Counts, heads: Heads, findings: Findings, clock: Clock) -> None:
+    def __init__(self, counts: Counts, heads: Heads, findings: Findings, clock: Clock, log: Log) -> None:
         """Take what to count and where to tell."""
-        self._counts, self._heads, self._findings, self._clock = counts, heads, findings, clock
+        self._counts, self._heads, self._findings, self._clock, self._log = counts, heads, findings, clock, log
         self._counted: dict[int, int] = {}
 
     async def run(self) -> None:
         """Check until cancelled."""
         while True:
-            await self.step()
-            await asyncio.sleep(PERIOD_SECONDS)
+            try:
+                await self.step()
+                pause = PERIOD_SECONDS
+            except Exception as error:  # noqa: BLE001 - no result is "unknown" to who asks, and is tried again soon
+                self._log.failure("a check could not run", error)
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause)
 
     async def step(self) -> None:
         """Run each check once and record what it found."""

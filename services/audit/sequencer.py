@@ -18,7 +18,7 @@ from services.kit.faults import Fault
 
 INTERVAL_SECONDS = 0.25
 """Pause between an entry's arrival and the round that covers it, so that a round covers many."""
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.5
 RETRY_SECONDS = 0.5
 HALT_SECONDS = 30.0
 _ROUND = 8192
@@ -197,7 +197,10 @@ class Sequencer:
         self._log.warning("tiles are derived anew", size=last.size)
         edge = Edge()
         while edge.size < last.size:
-            growth = edge.grow(await self._entries.entries(edge.size, min(_ROUND, last.size - edge.size)))
+            entries = await self._entries.entries(edge.size, min(_ROUND, last.size - edge.size))
+            if not entries:
+                raise HaltError("ENTRIES_DIFFER")
+            growth = edge.grow(entries)
             try:
                 await self._tiles.put(growth.files)
             except ConflictError:

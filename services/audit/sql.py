@@ -125,10 +125,12 @@ class SqlLog:
             return int((await connection.execute(select(LOG_STATE.c.size))).scalar_one())
 
     async def entries(self, start: int, limit: int) -> list[bytes]:
-        """Return at most `limit` entries from `start` on."""
-        query = select(ENTRIES.c.entry).where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
+        """Return at most `limit` entries from `start` on, up to the first that is missing."""
+        columns = select(ENTRIES.c.idx, ENTRIES.c.entry)
+        query = columns.where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
         async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            rows = (await connection.execute(query)).all()
+        return [entry for expected, (index, entry) in enumerate(rows, start) if index == expected]
 
     async def page(self, subject: str, before: int | None, limit: int) -> list[Kept]:
         """Return the subject's records below index `before`, newest first."""

@@ -120,7 +120,7 @@ class Entries(Protocol):
         """Return the number of entries; their indexes are 0..size-1."""
 
     async def entries(self, start: int, limit: int) -> list[bytes]:
-        """Return at most `limit` entries from `start` on, in order."""
+        """Return at most `limit` entries from `start` on, in order, up to the first that is missing."""
 
 
 class TileStore(Protocol):

@@ -6,6 +6,7 @@ import pytest
 
 from services.audit.checks import Checks
 from services.kit.faults import Fault
+from services.kit.telemetry import Log
 from tests.unit.audit.world import World
 
 
@@ -26,7 +27,7 @@ def findings() -> Findings:
 
 @pytest.fixture
 def checks(world: World, findings: Findings) -> Checks:
-    return Checks(world.records, world.heads, findings, world.clock)
+    return Checks(world.records, world.heads, findings, world.clock, Log("test"))
 
 
 @pytest.mark.clause("P5")

@@ -18,6 +18,7 @@ from tlog_scales.utils import sha256
 from services.audit.checkpoint import Checkpoint
 from services.audit.merkle import check_consistency
 from services.audit.sequencer import HaltError
+from services.audit.sql import ENTRIES as RECORDS
 from services.audit.sql import LEASES, LOG_STATE, SqlLease
 from services.audit.store import ConflictError, SignedHead
 from services.audit.tiles import ENTRIES, Tile
@@ -221,6 +222,29 @@ async def test_changed_entries_are_not_signed_over(world: World) -> None:
     world.sequencer._state = None
     with pytest.raises(HaltError, match="DIFFER"):
         await world.sequencer.step()
+
+
+@pytest.mark.clause("P5")
+@pytest.mark.parametrize("index", [0, 290, 299])
+async def test_a_vanished_entry_is_not_signed_over(world: World, index: int) -> None:
+    await world.fill(300)
+    await world.sign()
+    async with world.database.write() as connection:
+        await connection.execute(RECORDS.delete().where(RECORDS.c.idx == index))
+    shutil.rmtree(world.folder / "log" / "tile")
+    world.sequencer._state = None
+    with pytest.raises(HaltError, match="ENTRIES_DIFFER"):
+        await world.sequencer.step()
+
+
+@pytest.mark.clause("P5")
+async def test_no_entry_takes_the_place_of_one_that_vanished_before_it_was_signed(world: World) -> None:
+    await world.fill(5)
+    async with world.database.write() as connection:
+        await connection.exec_driver_sql("DELETE FROM entries WHERE idx = 3")
+    assert (await world.sign()).size == 3
+    await world.fill(1)
+    assert (await world.sign()).size == 3
 
 
 @pytest.mark.clause("P5")
