@@ -149,6 +149,7 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> No
         "å",
         "x" * 32,
     ],
+    ids=range(11),  # the lines are random, and pytest-xdist compares names
 )
 def test_a_file_that_is_no_root_key_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     with pytest.raises(RootKeyError) as caught:
