@@ -153,6 +153,12 @@ class Stage:
             rows = await connection.execute(select(table.c.event).order_by(table.c.id))
             return [event_pb2.Event.FromString(data) for data in rows.scalars()]
 
+    async def kept(self, customer: str) -> int:
+        """Return how many files a customer has."""
+        async with self.database.read() as connection:
+            query = "SELECT count(*) FROM files WHERE customer = ?"
+            return int((await connection.exec_driver_sql(query, (customer,))).scalar() or 0)
+
     async def count(self, table: str) -> int:
         """Return how many rows a table has."""
         async with self.database.read() as connection:
