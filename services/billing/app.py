@@ -1,6 +1,7 @@
 """Owns the composition of billing: the only place that knows every part."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from services.billing import egress
 from services.billing.books import TaskLedger
@@ -16,7 +17,7 @@ from services.kit.db import Database
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
-from services.kit.telemetry import Log, trace_engine
+from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.billing.v1 import card_pb2, charge_pb2
 
@@ -25,6 +26,14 @@ AUDIENCE = "valv"
 LEASE_REQUESTS = 6
 """A call makes at most so many requests to the gateway; none may work on an operation for longer."""
 ATTESTED_WITHIN = timedelta(days=365)
+
+
+class Warns(Protocol):
+    """A log that takes warnings."""
+
+    def warning(self, name: str, **fields: object) -> None:
+        """Write a line about something that should not last."""
+        ...
 
 
 async def build(config: Config, runtime: Runtime) -> Application:
@@ -48,7 +57,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         config.checks.every_seconds,
         runtime.log,
     )
-    _warn_of_attestation(config.gateway, clock.now(), runtime.log)
+    warn_of_attestation(config.gateway, clock.now(), runtime.log)
 
     async def followed() -> None:
         sessions.require_fresh()
@@ -74,7 +83,7 @@ def _gateway(config: GatewayConfig, runtime: Runtime) -> StripeGateway:
     return StripeGateway(config.address, Secret(config.secret_key_file.read_bytes().strip()), client, runtime.log)
 
 
-def _warn_of_attestation(config: GatewayConfig, now: datetime, log: Log) -> None:
+def warn_of_attestation(config: GatewayConfig, now: datetime, log: Warns) -> None:
     """Say at start when nobody has looked for a year whether the gateway is PCI certified (promise P12)."""
     if config.sandbox:
         return

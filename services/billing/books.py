@@ -46,8 +46,8 @@ class CallWallet:
         async with self._call.read() as connection:
             return await store.card_of_method(connection, account, method)
 
-    async def add_card(self, card: Card) -> Card:
-        """Keep a card; returns the one kept before when its token is known."""
+    async def add_card(self, card: Card) -> Card | None:
+        """Keep a card; returns the one kept before when its token is known, or None when that is being removed."""
         return await store.add_card(await self._call.tx(), card)
 
     async def begin_removal(self, account: str, card_id: str) -> Card | None:

@@ -71,8 +71,8 @@ class Wallet(Protocol):
         """Read the card of a token."""
         ...
 
-    async def add_card(self, card: Card) -> Card:
-        """Keep a card; returns the one kept before when its token is known."""
+    async def add_card(self, card: Card) -> Card | None:
+        """Keep a card; returns the one kept before when its token is known, or None when that is being removed."""
         ...
 
     async def begin_removal(self, account: str, card_id: str) -> Card | None:
@@ -129,7 +129,10 @@ class Cards:
             return kept
         if len(await wallet.cards(account)) >= MOST_CARDS:
             raise Fault(TOO_MANY_CARDS)
-        return await wallet.add_card(self._card(setup, finished.card))
+        added = await wallet.add_card(self._card(setup, finished.card))
+        if added is None:
+            raise Fault(CARD_SETUP_UNFINISHED, field="setup_id")
+        return added
 
     async def remove(self, wallet: Wallet, account: str, card_id: str) -> Card:
         """Remove a card here and at the gateway.

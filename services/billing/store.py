@@ -96,12 +96,11 @@ async def card_of_method(connection: AsyncConnection, account: str, method: str)
     return None if row is None else _card(row)
 
 
-async def add_card(connection: AsyncConnection, card: Card) -> Card:
-    """Keep a card; returns the one kept before when its token is known."""
+async def add_card(connection: AsyncConnection, card: Card) -> Card | None:
+    """Keep a card; returns the one kept before when its token is known, or None when that is being removed."""
     if await _insert_once(connection, sql.cards, {**_row(card), "removing": False}):
         return card
-    statement = select(sql.cards).where(sql.cards.c.gateway_method == card.gateway_method)
-    return _card((await connection.execute(statement)).mappings().one())
+    return await card_of_method(connection, card.account_id, card.gateway_method)
 
 
 async def begin_removal(connection: AsyncConnection, account: str, card_id: str) -> Card | None:

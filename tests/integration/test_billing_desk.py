@@ -104,10 +104,14 @@ async def test_a_removed_card_is_gone_here_and_at_the_gateway(desk: Desk) -> Non
 
 
 async def test_a_card_that_the_gateway_would_not_forget_is_unusable_at_once_and_removed_later(desk: Desk) -> None:
-    card = await desk.add_card(ANNA)
+    setup = await desk.call(CARDS, "create_card_setup", card_pb2.CreateCardSetupRequest(), account=ANNA)
+    await desk.psp.type_card(setup.client_secret)
+    card = await desk.keep(ANNA, setup.setup_id)
     await desk.psp.fault("POST */detach", "drop_before")
     with refused(CARD_REMOVAL_PENDING):
         await desk.delete(ANNA, card.card_id)
+    with refused(CARD_SETUP_UNFINISHED):
+        await desk.keep(ANNA, setup.setup_id)
     assert await desk.cards(ANNA) == []
     with refused(CARD_NOT_FOUND):
         await desk.charge(ANNA, "k")
