@@ -1,8 +1,8 @@
 """Owns the chain of HTTP filters at the edge: which, and in which order. Each is on unless a route turns it off.
 
 ``x-valv-assertion`` is stripped from clients before anything else; ``keys`` (jwt_authn) verifies the two places a token
-can come in; ``copy`` copies the one that was verified; ``authz`` runs only when none was; ``session`` admits nothing
-without a session id that one of the two vouched for. See docs/adr/0005-assertion-at-the-edge.md.
+can come in; ``copy`` copies the one that was verified; ``authz`` runs only when none was copied; ``session`` admits
+nothing without a session id that one of the two vouched for. See docs/adr/0005-assertion-at-the-edge.md.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from services.gateway.config import RateConfig, RatesConfig
 
 HEADERS, INTERNAL, COMPRESS, ORIGIN, BODY = "headers", "internal", "compress", "origin", "body"
-KEYS, COOKIE, COPY, AUTHZ, SESSION = "keys", "cookie", "copy", "authz", "session"
+KEYS, COOKIE, COPY, MARK, AUTHZ, SESSION = "keys", "cookie", "copy", "mark", "authz", "session"
 TRANSCODE, ROUTER = "transcode", "router"
 LARGEST_COUNTED_BODY = (1 << 32) - 1
-SESSION_CHAIN = (KEYS, COOKIE, COPY, AUTHZ, SESSION)
+SESSION_CHAIN = (KEYS, COOKIE, COPY, MARK, AUTHZ, SESSION)
 
 HTTP = "envoy.extensions.filters.http"
 JWT_AUTHN = f"{HTTP}.jwt_authn.v3.JwtAuthentication"
@@ -39,7 +39,9 @@ SESSION_HEADER = "valv-session"
 BY_HEADER, BY_COOKIE, PAYLOAD = "by_header", "by_cookie", "payload"
 _JWT_METADATA = "envoy.filters.http.jwt_authn"
 _AUTHZ_METADATA = "envoy.filters.http.ext_authz"
-_COOKIE_METADATA = "valv.cookie"
+_COOKIE_METADATA, _EDGE_METADATA = "valv.cookie", "valv.edge"
+SESSION_PREFIX = "ses_"
+LEFT_SECONDS = 2
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _JWT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 _OPAQUE = r"[A-Za-z0-9._~+/=-]+"
@@ -72,6 +74,7 @@ def chain(
         {"name": KEYS, "config_discovery": {"config_source": ADS, "type_urls": [f"type.googleapis.com/{JWT_AUTHN}"]}},
         _cookie(),
         _copy(),
+        _mark(),
         _authz(),
         _session(),
         transcoder,
@@ -169,19 +172,36 @@ def _cookie() -> Table:
 
 
 def _copy() -> Table:
-    """Copy the token whose provider verified it, from where that provider read it; nothing when none did."""
-    verified = f'metadata.filter_metadata["{_JWT_METADATA}"]'
+    """Copy the token whose provider verified it, from where that provider read it.
+
+    Nothing is copied when none was verified, when it names no session, or when it is about to run out: it must not do
+    so on its way to a service, which allows for no skew.
+    """
+    found, payload = (
+        f'metadata.filter_metadata["{_JWT_METADATA}"]',
+        f'metadata.filter_metadata["{_JWT_METADATA}"]["{PAYLOAD}"]',
+    )
+    verified = f'"{_JWT_METADATA}" in metadata.filter_metadata && "{PAYLOAD}" in {found}'
+    named = f'"sid" in {payload} && {payload}["sid"].startsWith("{SESSION_PREFIX}")'
+    lasting = f'timestamp(int({payload}["exp"])) > request.time + duration("{LEFT_SECONDS}s")'
     cookie = f'metadata.filter_metadata["{_COOKIE_METADATA}"]["assertion"]'
-    otherwise = f'("{BY_COOKIE}" in {verified} ? {cookie} : "")'
-    value = f'%CEL("{BY_HEADER}" in {verified} ? request.headers["{ASSERTION_HEADER}"] : {otherwise})%'
+    token = f'"{BY_HEADER}" in {found} ? request.headers["{ASSERTION_HEADER}"] : {cookie}'
+    value = f'%CEL({verified} && {named} && {lasting} ? ({token}) : "")%'
     append = {"header": {"key": ASSERTION, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     mutations = {"request_mutations": [{"append": append}]}
     return extension(COPY, f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": mutations})
 
 
+def _mark() -> Table:
+    """Note whether a token was copied, where ``authz`` can read it."""
+    mark = {"metadata_namespace": _EDGE_METADATA, "key": "asserted", "value": "yes"}
+    rule = {"header": ASSERTION, "on_header_present": mark}
+    return extension(MARK, f"{HTTP}.header_to_metadata.v3.Config", {"request_rules": [rule]})
+
+
 def _authz() -> Table:
     passed = ("cookie", SESSION_HEADER, CLIENT_ADDRESS, "x-request-id")
-    sid = {"filter": _JWT_METADATA, "path": [{"key": PAYLOAD}, {"key": "sid"}], "invert": True}
+    asserted = {"filter": _EDGE_METADATA, "path": [{"key": "asserted"}], "value": {"string_match": {"exact": "yes"}}}
     table = {
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}, "timeout": "2s"},
@@ -189,7 +209,7 @@ def _authz() -> Table:
         "status_on_error": {"code": "ServiceUnavailable"},
         "validate_mutations": True,
         "allowed_headers": {"patterns": [{"exact": name} for name in passed]},
-        "filter_enabled_metadata": {**sid, "value": {"string_match": {"prefix": "ses_"}}},
+        "filter_enabled_metadata": {**asserted, "invert": True},
     }
     return extension(AUTHZ, f"{HTTP}.ext_authz.v3.ExtAuthz", table)
 
@@ -220,7 +240,7 @@ def transcode(descriptors: bytes, services: Sequence[str]) -> Table:
 
 
 def _sid(namespace: str, *path: str) -> Table:
-    value = {"string_match": {"prefix": "ses_"}}
+    value = {"string_match": {"prefix": SESSION_PREFIX}}
     matcher = {"filter": namespace, "path": [{"key": key} for key in path], "value": value}
     return {"sourced_metadata": {"metadata_matcher": matcher}}
 
