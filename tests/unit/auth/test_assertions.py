@@ -112,6 +112,7 @@ def test_a_new_key_file_is_for_its_owner_only_and_kept_when_there_is_one(tmp_pat
         json.dumps({"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]}),
         json.dumps({"keys": [OKPKey.generate_key("X25519").as_dict(private=True)]}),
     ],
+    ids=range(7),  # two hold random keys, and pytest-xdist compares names
 )
 def test_anything_else_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "signing.json"
