@@ -56,17 +56,15 @@ declare global {
   interface Window {
     ValvSandboxCards?: SandboxCards;
     Stripe?: StripeCards;
-    trustedTypes?: {
-      createPolicy(name: string, rules: { createScriptURL(url: string): string }): {
-        createScriptURL(url: string): unknown;
-      };
-    };
   }
 }
 
 /** Loads the payment gateway's script and mounts its fields in `element`. */
 export async function mountCardFields(setup: CardSetup, element: HTMLElement): Promise<CardFields> {
-  await load(trusted(setup));
+  if (!scriptAllowed(setup.scriptUrl, setup.sandbox ?? false)) {
+    throw new CardFieldsAway("Not the payment gateway's script");
+  }
+  await load(setup.scriptUrl);
   return setup.sandbox ? await mountSandbox(setup, element) : mountStripe(setup, element);
 }
 
@@ -105,33 +103,22 @@ export function scriptAllowed(address: string, sandbox: boolean): boolean {
   return url.origin === "https://js.stripe.com";
 }
 
-function trusted(setup: CardSetup): string {
-  const check = (address: string) => {
-    if (!scriptAllowed(address, setup.sandbox ?? false)) throw new CardFieldsAway("Not the payment gateway's script");
-    return address;
-  };
-  policy ??= window.trustedTypes?.createPolicy("valv-card-fields", { createScriptURL: (url) => url });
-  const address = check(setup.scriptUrl);
-  return (policy ? policy.createScriptURL(address) : address) as string;
-}
-
-let policy: ReturnType<NonNullable<Window["trustedTypes"]>["createPolicy"]> | undefined;
 const loaded = new Map<string, Promise<void>>();
 
 function load(address: string): Promise<void> {
-  const known = loaded.get(String(address));
+  const known = loaded.get(address);
   if (known) return known;
   const promise = new Promise<void>((resolve, reject) => {
     const script = document.createElement("script");
     script.src = address;
     script.onload = () => resolve();
     script.onerror = () => {
-      loaded.delete(String(address));
+      loaded.delete(address);
       script.remove();
       reject(new CardFieldsAway("The payment gateway's script did not load"));
     };
     document.head.append(script);
   });
-  loaded.set(String(address), promise);
+  loaded.set(address, promise);
   return promise;
 }

@@ -48,7 +48,7 @@ export function CardsPage() {
     </button>
   );
   return (
-    <Page title={t("nav.cards")} lead={t("cards.lead")} actions={!adding && add}>
+    <Page title={t("nav.cards")} {...(!adding && { lead: t("cards.lead") })} actions={!adding && add}>
       <div role="status">{said && <div class="notice notice--good">{said}</div>}</div>
       {adding && <AddCard onAdded={added} onClose={close} />}
       {listing.items.length > 0 && (
@@ -153,7 +153,6 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
         {t("cards.addTitle")} {setup?.sandbox && <Pill tone="wait">{t("cards.sandbox")}</Pill>}
       </h2>
       <p>{t("cards.direct")}</p>
-      {setup?.sandbox && <SandboxNumbers />}
       <form
         class="form"
         onSubmit={(event) => {
@@ -171,6 +170,7 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
           </button>
         </div>
       </form>
+      {setup?.sandbox && <SandboxNumbers />}
     </section>
   );
 }
