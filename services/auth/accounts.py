@@ -53,7 +53,7 @@ class Rates:
     """Failures per account and client address."""
     sign_in_address: Limit = field(default_factory=lambda: Limit(20, 300))
     """Failures per client address."""
-    sign_up_address: Limit = field(default_factory=lambda: Limit(20, 3600))
+    sign_up_address: Limit = field(default_factory=lambda: Limit(100, 3600))
     """Sign-ups per client address."""
     mail_account: Limit = field(default_factory=lambda: Limit(5, 3600))
     """Sign-up mails per recipient."""

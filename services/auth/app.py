@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from dataclasses import dataclass
 from email.headerregistry import Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,42 +68,27 @@ async def build(config: Config, runtime: Runtime) -> Application:
         PepperError: A key that stored passwords were made with is missing.
         SigningKeyError: There is no key to sign with.
     """
-    clock, ids, log = runtime.clock, runtime.ids, runtime.log
-    database, keys = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
-    await database.require_revision(REVISION)
-    await keys.require_revision(KEYS_REVISION)
-    outbox = Outbox(database, clock, ids)
-    units = SqlUnits(database, outbox)
-    shared = _Shared(config, database)
+    clock, log = runtime.clock, runtime.log
+    stores = await _open(config, runtime)
     peppers = pepper.load(config.passwords.pepper_file)
-    await _require_pepper(units, peppers)
-
+    await _require_pepper(stores.units, peppers)
     pool = HashPool(config.passwords.workers, config.passwords.queue)
-    passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
-    sessions = Sessions(config.sessions.limits(), clock, ids, secrets.token_bytes, shared.activity)
+    limits = config.sessions.limits()
+    sessions = Sessions(limits, clock, runtime.ids, secrets.token_bytes, stores.shared.activity)
+    accounts = _accounts(config, runtime, stores, peppers, pool, sessions)
     signer = AssertionSigner(
         assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
     )
-    tokens = MailTokens(clock, secrets.token_bytes)
-    throttle = Throttle(shared.counters, clock, peppers.blind, SqlDecoy(database, clock, _RANDOM.random))
-    accounts = Accounts(passwords, sessions, throttle, tokens, clock, ids, config.rates, config.product)
     state = RevocationState(clock)
     state.replace_keys(signer.jwks)
-    broadcaster = Broadcaster(
-        units, shared.fanout, clock, _feed(state), lambda: log.warning("revocations cannot be read or told")
-    )
+    broadcaster = _broadcaster(runtime, stores, state)
     await broadcaster.load()
-    courier = _courier(config, units, tokens, clock, log)
-    checks = Checks(units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
+    courier = _courier(config, runtime, stores)
+    checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
+    upkeep = SqlUpkeep(stores.database)
 
     def work(call: Call) -> Work:
-        return SqlWork(call, outbox)
-
-    async def close() -> None:
-        pool.close()
-        await shared.close()
-        await database.close()
-        await keys.close()
+        return SqlWork(call, stores.outbox)
 
     return Application(
         handlers={
@@ -110,19 +96,58 @@ async def build(config: Config, runtime: Runtime) -> Application:
             _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
             _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
         },
-        outbox=outbox,
+        outbox=stores.outbox,
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
-        tasks=(
-            broadcaster.run,
-            broadcaster.listen,
-            courier.run,
-            checks.run,
-            lambda: _sweep(SqlUpkeep(database), clock, log),
-        ),
-        probes=(database.ping, keys.ping),
-        closers=(close,),
+        tasks=(broadcaster.run, broadcaster.listen, courier.run, checks.run, lambda: _sweep(upkeep, clock, log)),
+        probes=(stores.database.ping, stores.keys.ping),
+        closers=(pool.aclose, stores.close),
         surfaces=(lambda _chain: _Streams(broadcaster),),
     )
+
+
+@dataclass(frozen=True)
+class _Stores:
+    database: Database
+    keys: Database
+    outbox: Outbox
+    units: SqlUnits
+    shared: _Shared
+
+    async def close(self) -> None:
+        await self.shared.close()
+        await self.database.close()
+        await self.keys.close()
+
+
+async def _open(config: Config, runtime: Runtime) -> _Stores:
+    database, keys = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
+    await database.require_revision(REVISION)
+    await keys.require_revision(KEYS_REVISION)
+    outbox = Outbox(database, runtime.clock, runtime.ids)
+    return _Stores(database, keys, outbox, SqlUnits(database, outbox), _Shared(config, database))
+
+
+def _accounts(
+    config: Config,
+    runtime: Runtime,
+    stores: _Stores,
+    peppers: pepper.Pepper,
+    pool: HashPool,
+    sessions: Sessions,
+) -> Accounts:
+    clock = runtime.clock
+    passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
+    decoy = SqlDecoy(stores.database, clock, _RANDOM.random)
+    throttle = Throttle(stores.shared.counters, clock, peppers.blind, decoy)
+    tokens = MailTokens(clock, secrets.token_bytes)
+    return Accounts(passwords, sessions, throttle, tokens, clock, runtime.ids, config.rates, config.product)
+
+
+def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
+    def away() -> None:
+        runtime.log.warning("revocations cannot be read or told")
+
+    return Broadcaster(stores.units, stores.shared.fanout, runtime.clock, _feed(state), away)
 
 
 class _Shared:
@@ -184,10 +209,12 @@ def _feed(state: RevocationState) -> Callable[[Progress], None]:
     return take
 
 
-def _courier(config: Config, units: SqlUnits, tokens: MailTokens, clock: Clock, log: Log) -> Courier:
+def _courier(config: Config, runtime: Runtime, stores: _Stores) -> Courier:
     sender = Address(config.mail.sender_name, addr_spec=config.mail.sender)
     letters = Letters(Path(__file__).parent / "templates", sender)
-    return Courier(units, letters, tokens, Smtp(config.mail), clock, config.public_url, log.warning)
+    tokens = MailTokens(runtime.clock, secrets.token_bytes)
+    transport = Smtp(config.mail)
+    return Courier(stores.units, letters, tokens, transport, runtime.clock, config.public_url, runtime.log.warning)
 
 
 async def _require_pepper(units: SqlUnits, peppers: pepper.Pepper) -> None:

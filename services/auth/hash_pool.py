@@ -59,3 +59,7 @@ class HashPool:
     def close(self) -> None:
         """End the threads; what has not begun is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    async def aclose(self) -> None:
+        """End the threads without holding the loop."""
+        await asyncio.to_thread(self.close)

@@ -1,0 +1,111 @@
+"""Sign-ins through auth's gRPC port, beside the hash alone on as many threads: what the rest of a sign-in costs.
+
+Over mTLS, in the service's own process, on SQLite; what the caller spends is on the same cores. Then renewals (the edge
+asks for one per session each 30 s), alone and while the hash pool is flooded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import quantiles
+
+from argon2 import PasswordHasher
+
+from services.auth.passwords import Parameters
+from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, mail_server, refusal
+from tests.support.pki import Pki
+
+EMAIL = "anna@example.com"
+WORKERS = 2
+SIGN_INS = 120
+RENEWALS = 200
+FLOOD = 48
+NO_LIMIT = "{ count = 1000000, seconds = 900 }"
+RATES = f"rates = {{ sign_in_pair = {NO_LIMIT}, sign_in_address = {NO_LIMIT} }}"
+
+
+def run() -> dict[str, float]:
+    """Measure; per second, and milliseconds at the 99th percentile."""
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_measure(Path(folder)))
+
+
+async def _measure(folder: Path) -> dict[str, float]:
+    mailbox = Mailbox()
+    async with mail_server(mailbox) as port:
+        stage = Stage(folder, Pki(folder), port, extra=RATES)
+        await stage.start()
+        try:
+            async with edge(stage) as browser:
+                await browser.sign_up(EMAIL)
+                await browser.confirm(await mailbox.token(EMAIL))
+                return await _compare(browser)
+        finally:
+            await stage.stop()
+
+
+async def _compare(browser: Edge) -> dict[str, float]:
+    token = await browser.sign_in(EMAIL)
+    hashes, sign_ins = 0.0, 0.0
+    for _ in range(3):  # in turn, so that both meet the same machine
+        hashes += _hashes_per_second(SIGN_INS // 3) / 3
+        sign_ins += await _per_second(lambda: browser.sign_in(EMAIL), SIGN_INS // 3, at_once=8) / 3
+    alone = await _times(lambda: browser.renew(token), RENEWALS)
+    flood = [asyncio.create_task(_flood(browser)) for _ in range(FLOOD)]
+    await asyncio.sleep(0.5)
+    flooded = await _times(lambda: browser.renew(token), RENEWALS)
+    for task in flood:
+        task.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+    return {
+        "hashes_alone_per_second": hashes,
+        "sign_ins_per_second": sign_ins,
+        "sign_ins_to_hashes_ratio": sign_ins / hashes,
+        "renewal_p50_ms": quantiles(alone, n=100)[49],
+        "renewal_p99_ms": quantiles(alone, n=100)[98],
+        "renewal_p99_in_a_flood_of_sign_ins_ms": quantiles(flooded, n=100)[98],
+        "flooded_to_alone_p99_ratio": quantiles(flooded, n=100)[98] / quantiles(alone, n=100)[98],
+    }
+
+
+def _hashes_per_second(count: int) -> float:
+    parameters = Parameters()
+    hasher = PasswordHasher(
+        time_cost=parameters.time_cost, memory_cost=parameters.memory_kib, parallelism=parameters.parallelism
+    )
+    with ThreadPoolExecutor(WORKERS) as pool:
+        begun = time.perf_counter()
+        list(pool.map(lambda _: hasher.hash(b"x" * 32), range(count)))
+    return count / (time.perf_counter() - begun)
+
+
+async def _per_second(one: Callable[[], Awaitable[object]], count: int, at_once: int) -> float:
+    left = iter(range(count))
+
+    async def work() -> None:
+        for _ in left:
+            await one()
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return count / (time.perf_counter() - begun)
+
+
+async def _times(one: Callable[[], Awaitable[object]], count: int) -> list[float]:
+    times = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        await one()
+        times.append((time.perf_counter() - begun) * 1000)
+    return times
+
+
+async def _flood(browser: Edge) -> None:
+    while True:
+        await refusal(lambda: browser.sign_in("nobody@example.com", "not the password at all"))
+        await asyncio.sleep(0.05)
