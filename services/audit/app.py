@@ -4,6 +4,7 @@ Owns which part gets which other part. Decides nothing else.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from services.audit import checkpoints, sql, wire
 from services.audit.activity import Activity
@@ -36,60 +37,88 @@ from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2
 KEYS_REVISION = "0001"
 
 
+@dataclass(frozen=True)
+class _Stores:
+    databases: Sequence[Database]
+    outbox: Outbox
+    journal: Journal
+    records: SqlLog
+    keyring: Keyring
+    tiles: TileStore
+    checkpoints: SqlCheckpoints
+
+    async def close(self) -> None:
+        await self.journal.stopped()
+        await self.tiles.close()
+        for each in self.databases:
+            await each.close()
+
+
 async def build(config: Config, runtime: Runtime) -> Application:
     """Build the service."""
     clock, log = runtime.clock, runtime.log
-    database, keys, heads_database = await _databases(config)
-    outbox = Outbox(database, clock, runtime.ids)
-    journal = Journal(outbox)
-    records = SqlLog(database, clock, journal)
-    keyring = Keyring(keys, root_key(config.root_key), "audit", clock)
-    bodies = Bodies(keyring)
-    tiles, checkpoint_store = _tiles(config.tiles), SqlCheckpoints(heads_database)
+    stores = await _stores(config, runtime)
+    records, journal = stores.records, stores.journal
     signer = load_signer(config.log.signing_key_file, config.log.origin)
-    lease = SqlLease(database, clock, runtime.ids.new("hld"))
-    sequencer = Sequencer(signer, records, tiles, checkpoint_store, lease, log)
-    heads = CheckpointReader(checkpoint_store, clock)
+    lease = SqlLease(stores.databases[0], clock, runtime.ids.new("hld"))
+    sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
+    bodies, heads = Bodies(stores.keyring), CheckpointReader(stores.checkpoints, clock)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
-    checks = Checks(records, heads, journal, clock, log)
 
     async def ready() -> None:
-        await database.ping()
+        await stores.databases[0].ping()
         sequencer.require_sound()
 
-    async def stopped() -> None:
-        await journal.stopped()
-        for each in (database, keys, heads_database):
-            await each.close()
-
-    activity = Activity(records, bodies, keyring, heads, tiles)
-    handlers: Handlers = {
-        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender),
-        activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: ActivityHandlers(activity),
-        log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, tiles, signer.verifier.vkey),
-        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: PracticesHandlers(records, clock),
-    }
     await journal.started()
     return Application(
-        handlers=handlers,
-        outbox=outbox,
+        handlers=_handlers(
+            AppendHandlers(appender),
+            ActivityHandlers(Activity(records, bodies, stores.keyring, heads, stores.tiles)),
+            LogHandlers(heads, stores.tiles, signer.verifier.vkey),
+            PracticesHandlers(records, clock),
+        ),
+        outbox=stores.outbox,
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
-        tasks=(appender.run, sequencer.run, checks.run, Watch(runtime.channels.get("auth"), state, clock).run),
+        tasks=(
+            appender.run,
+            sequencer.run,
+            Checks(records, heads, journal, clock, log).run,
+            Watch(runtime.channels.get("auth"), state, clock).run,
+        ),
         probes=(ready,),
-        closers=(stopped,),
+        closers=(stores.close,),
     )
 
 
-async def _databases(config: Config) -> Sequence[Database]:
+def _handlers(append: object, activity: object, log: object, practices: object) -> Handlers:
+    return {
+        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: append,
+        activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: activity,
+        log_pb2.DESCRIPTOR.services_by_name["LogService"]: log,
+        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: practices,
+    }
+
+
+async def _stores(config: Config, runtime: Runtime) -> _Stores:
     database, keys, heads = (
         Database(each, trace_engine) for each in (config.database, config.keys_database, config.checkpoint_database)
     )
     await database.require_revision(sql.REVISION)
     await keys.require_revision(KEYS_REVISION)
     await heads.require_revision(checkpoints.REVISION)
-    return database, keys, heads
+    outbox = Outbox(database, runtime.clock, runtime.ids)
+    journal = Journal(outbox)
+    return _Stores(
+        databases=(database, keys, heads),
+        outbox=outbox,
+        journal=journal,
+        records=SqlLog(database, runtime.clock, journal),
+        keyring=Keyring(keys, root_key(config.root_key), "audit", runtime.clock),
+        tiles=_tiles(config.tiles),
+        checkpoints=SqlCheckpoints(heads),
+    )
 
 
 def _tiles(config: TilesConfig) -> TileStore:

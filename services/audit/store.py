@@ -138,6 +138,9 @@ class TileStore(Protocol):
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""
 
+    async def close(self) -> None:
+        """Give up threads and connections."""
+
 
 class CheckpointStore(Protocol):
     """The last signed checkpoint, apart from the entries."""

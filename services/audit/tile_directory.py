@@ -43,6 +43,9 @@ class DirectoryTiles:
         path = self._path(tile)
         await asyncio.to_thread(shutil.rmtree, path.with_name(path.name + ".p"), ignore_errors=True)
 
+    async def close(self) -> None:
+        """Nothing is held open."""
+
     def _path(self, tile: Tile) -> Path:
         return self._root / "tile" / tile.path
 
