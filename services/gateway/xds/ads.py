@@ -153,5 +153,9 @@ class Ads:
         response = discovery_pb2.DiscoveryResponse(
             version_info=version, type_url=kind, nonce=subscription.nonce, resources=wanted
         )
-        async with stream.lock:
-            await stream.write(response)
+        try:
+            async with stream.lock:
+                await stream.write(response)
+        except Exception as error:  # noqa: BLE001 - gRPC names no type; one broken stream must not stop the others
+            self._log.failure("envoy cannot be written to", error, type=kind.rpartition(".")[2])
+            self._streams.discard(stream)

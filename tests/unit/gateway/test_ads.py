@@ -27,6 +27,7 @@ class Envoy:
         self.requests: asyncio.Queue[discovery_pb2.DiscoveryRequest] = asyncio.Queue()
         self.got: list[discovery_pb2.DiscoveryResponse] = []
         self.refuse: set[str] = set()
+        self.broken = False
         self.names: dict[str, tuple[str, ...]] = {}
         self.task = asyncio.create_task(ads.stream(self._read(), self._write))
 
@@ -35,6 +36,8 @@ class Envoy:
             yield await self.requests.get()
 
     async def _write(self, response: discovery_pb2.DiscoveryResponse) -> None:
+        if self.broken:
+            raise ConnectionError
         self.got.append(response)
         answer = discovery_pb2.DiscoveryRequest(
             type_url=response.type_url, response_nonce=response.nonce, resource_names=self.names.get(response.type_url)
@@ -123,3 +126,14 @@ async def test_an_envoy_that_leaves_holds_nothing_up(ads: Ads, envoy: Envoy) -> 
     envoy.task.cancel()
     await asyncio.sleep(0.01)
     await asyncio.wait_for(ads.push(made("a")), 1)
+
+
+async def test_a_broken_stream_does_not_keep_others_from_theirs(ads: Ads, envoy: Envoy) -> None:
+    other = Envoy(ads)
+    for one in (envoy, other):
+        await one.subscribe(CDS)
+    envoy.broken = True
+    await asyncio.wait_for(ads.push(made("a")), 1)
+    assert len(other.versions(CDS)) == 1
+    other.task.cancel()
+    await asyncio.gather(other.task, return_exceptions=True)
