@@ -85,11 +85,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     await broadcaster.load()
     courier = _courier(config, runtime, stores)
     checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
-    upkeep = SqlUpkeep(stores.database)
-
-    def work(call: Call) -> Work:
-        return SqlWork(call, stores.outbox)
-
+    upkeep, work = SqlUpkeep(stores.database), stores.work
     return Application(
         handlers={
             _service(account_pb2, "AccountService"): AccountHandlers(accounts, sessions, broadcaster, work, clock),
@@ -112,6 +108,9 @@ class _Stores:
     outbox: Outbox
     units: SqlUnits
     shared: _Shared
+
+    def work(self, call: Call) -> Work:
+        return SqlWork(call, self.outbox)
 
     async def close(self) -> None:
         await self.shared.close()
