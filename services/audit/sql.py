@@ -288,7 +288,7 @@ class SqlAppending:
 class SqlLease:
     """The sequencer's lease. Safety comes from the token that the checkpoint store compares, not from clocks."""
 
-    SECONDS = 5.0
+    SECONDS = 3.0
 
     def __init__(self, database: Database, clock: Clock, holder: str) -> None:
         """Take the database and this process's name."""
