@@ -14,7 +14,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 
 from services.gateway.errors import AMBIGUOUS_SESSION, SESSION_ENDED, UNAUTHENTICATED, UNAVAILABLE
-from services.gateway.xds.filters import ASSERTION, ASSERTION_COOKIE, ASSERTION_HEADER, SESSION_HEADER
+from services.gateway.xds.names import ASSERTION, ASSERTION_COOKIE, ASSERTION_HEADER, SESSION_COOKIE, SESSION_HEADER
 from services.kit.clients import reason_of
 from services.kit.faults import Fault
 from services.kit.status import http_status, json_body
@@ -23,7 +23,6 @@ from valv.auth.v1 import session_pb2, session_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SESSION_COOKIE = "__Host-valv_session"
 COOKIE_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
 EARLY_SECONDS = 2
 """A browser forgets an assertion this much before it runs out, so that none runs out on its way."""

@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from services.gateway.config import Config
 from services.gateway.contracts import EDGE_ROLE
 from services.gateway.xds.clusters import BUNDLE, IDENTITY, Upstream, connection
-from services.gateway.xds.filters import CONTROL_PLANE
+from services.gateway.xds.names import CONTROL_PLANE
 from services.gateway.xds.protos import Table, extension, message
 from services.kit.config import ConfigError, load
 

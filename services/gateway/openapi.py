@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from services.gateway import path_template
-from services.gateway.xds.filters import SESSION_HEADER
+from services.gateway.xds.names import SESSION_HEADER
 from services.gateway.xds.routes import ANY, JSON
 from services.kit.policy import Subject
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.xds.filters import (
+from services.gateway.xds.names import (
     ASSERTION_COOKIE,
     ASSERTION_HEADER,
     BY_COOKIE,

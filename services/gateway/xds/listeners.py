@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.gateway.xds.filters import ADS, CONTROL_PLANE
+from services.gateway.xds.names import ADS, CONTROL_PLANE
 from services.gateway.xds.protos import Table, extension, typed
 from services.gateway.xds.replies import local_reply_config
 

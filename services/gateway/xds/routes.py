@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from services.gateway import path_template
-from services.gateway.xds import filters
+from services.gateway.xds import filters, names
 from services.gateway.xds.clusters import Upstream
 from services.gateway.xds.protos import Table, typed
 from services.kit.policy import Effect, PolicyError, RateClass, Subject
@@ -22,10 +22,10 @@ PUBLIC = "public"
 UNARY_SECONDS, STREAM_SECONDS, TRANSFER_IDLE_SECONDS = 15, 30, 60
 JSON = "application/json"
 ANY = "*/*"
-CLEAR_ASSERTION = f"{filters.ASSERTION_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
+CLEAR_ASSERTION = f"{names.ASSERTION_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
 _FILTER = "envoy.config.route.v3.FilterConfig"
 _AUTHZ = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
-_KEPT_FROM_SERVICES = ("cookie", "authorization", filters.SESSION_HEADER, filters.ASSERTION_HEADER, "x-forwarded-for")
+_KEPT_FROM_SERVICES = ("cookie", "authorization", names.SESSION_HEADER, names.ASSERTION_HEADER, "x-forwarded-for")
 
 
 def upstream_of(exposed: Exposed) -> Upstream:
@@ -35,7 +35,7 @@ def upstream_of(exposed: Exposed) -> Upstream:
     return Upstream(exposed.role, exposed.role)
 
 
-def route_configuration(exposed: Sequence[Exposed], pages: Sequence[Page], names: Sequence[str]) -> Table:
+def route_configuration(exposed: Sequence[Exposed], pages: Sequence[Page], authorities: Sequence[str]) -> Table:
     """Return the public route configuration.
 
     Raises:
@@ -43,7 +43,7 @@ def route_configuration(exposed: Sequence[Exposed], pages: Sequence[Page], names
     """
     api = [route for one in sorted(exposed, key=_specific_first) for route in api_routes(one)]
     rest = [*(page_route(page) for page in pages), not_found()]
-    domains = [domain for name in names for domain in ((name,) if ":" in name else (name, f"{name}:443"))]
+    domains = [domain for name in authorities for domain in ((name,) if ":" in name else (name, f"{name}:443"))]
     largest = max((len(page.body) for page in pages), default=0)
     return {
         "name": PUBLIC,
@@ -78,7 +78,7 @@ def api_routes(exposed: Exposed) -> list[Table]:
         "typed_per_filter_config": _per_filter(exposed),
     }
     if policy.subject is Subject.NOBODY:
-        route["request_headers_to_remove"] = [filters.ASSERTION]
+        route["request_headers_to_remove"] = [names.ASSERTION]
     if policy.subject is Subject.NOBODY and policy.effect is Effect.WRITE:
         # It may change who is signed in: what was asserted before must not outlive that.
         route["response_headers_to_add"] = [_set("set-cookie", CLEAR_ASSERTION, "APPEND_IF_EXISTS_OR_ADD")]
@@ -95,9 +95,9 @@ def api_routes(exposed: Exposed) -> list[Table]:
 
 def page_route(page: Page) -> Table:
     """Return the route that answers with a page or an asset from the configuration itself."""
-    per_filter = {**_open(RateClass.PUBLIC), filters.ORIGIN: _off()}
+    per_filter = {**_open(RateClass.PUBLIC), names.ORIGIN: _off()}
     if page.compressible:
-        per_filter[filters.COMPRESS] = _on()
+        per_filter[names.COMPRESS] = _on()
     return {
         "name": f"GET {page.path}",
         "match": {
@@ -112,7 +112,7 @@ def page_route(page: Page) -> Table:
 
 def no_grpc() -> Table:
     """Return the route that refuses gRPC: it would pass the transcoder. Its answer keeps the headers gRPC reads."""
-    per_filter = {**_open(RateClass.PUBLIC), filters.ORIGIN: _off(), filters.INTERNAL: _off()}
+    per_filter = {**_open(RateClass.PUBLIC), names.ORIGIN: _off(), names.INTERNAL: _off()}
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc", "ignore_case": True}}
     return {
         "name": "grpc",
@@ -124,7 +124,7 @@ def no_grpc() -> Table:
 
 def not_found() -> Table:
     """Return the route for everything that has none."""
-    per_filter = {**_open(RateClass.PUBLIC), filters.ORIGIN: _off()}
+    per_filter = {**_open(RateClass.PUBLIC), names.ORIGIN: _off()}
     return {
         "name": "none",
         "match": {"prefix": "/"},
@@ -146,26 +146,26 @@ def _per_filter(exposed: Exposed) -> Table:
     policy = exposed.method.policy
     table: Table = {filters.rate_filter(policy.rate): _on(), **_body(policy)}
     if policy.plain_http:
-        table[filters.TRANSCODE] = _off()
+        table[names.TRANSCODE] = _off()
     if policy.any_origin:
-        table[filters.ORIGIN] = _off()
+        table[names.ORIGIN] = _off()
     if policy.subject is Subject.NOBODY:
-        return {**table, **{name: _off() for name in filters.SESSION_CHAIN}}
+        return {**table, **{name: _off() for name in names.SESSION_CHAIN}}
     context = {"passive": "true" if policy.passive else "false"}
-    return {**table, filters.AUTHZ: typed(_AUTHZ, {"check_settings": {"context_extensions": context}})}
+    return {**table, names.AUTHZ: typed(_AUTHZ, {"check_settings": {"context_extensions": context}})}
 
 
 def _body(policy: Policy) -> Table:
     """The default limit is on everywhere; a route with another turns that off and its own on."""
     wanted = filters.body_filter(policy.max_request_bytes)
-    if wanted == filters.BODY:
+    if wanted == names.BODY:
         return {}
-    return {filters.BODY: _off(), **({wanted: _on()} if wanted else {})}
+    return {names.BODY: _off(), **({wanted: _on()} if wanted else {})}
 
 
 def _open(rate: RateClass) -> Table:
     """What an answer of Envoy itself needs: the limit, and nothing about sessions."""
-    off = (*filters.SESSION_CHAIN, filters.TRANSCODE)
+    off = (*names.SESSION_CHAIN, names.TRANSCODE)
     return {filters.rate_filter(rate): _on(), **{name: _off() for name in off}}
 
 

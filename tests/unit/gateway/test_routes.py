@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.gateway import contracts, path_template
-from services.gateway.xds import filters, protos, routes
+from services.gateway.xds import filters, names, protos, routes
 from services.kit.policy import Effect, PolicyError, RateClass, Subject
 from tests.unit.gateway.house import PAGE
 
@@ -74,19 +74,19 @@ def test_only_what_needs_nobody_runs_without_the_session_chain() -> None:
     for route in forwarded():
         one = EXPOSED[tuple(route["name"].split(" ", 1))]
         if one.method.policy.subject is Subject.NOBODY:
-            assert set(filters.SESSION_CHAIN) <= off(route)
-            assert route["request_headers_to_remove"] == [filters.ASSERTION]
+            assert set(names.SESSION_CHAIN) <= off(route)
+            assert route["request_headers_to_remove"] == [names.ASSERTION]
         else:
-            assert not set(filters.SESSION_CHAIN) & off(route)
-            context = route["typed_per_filter_config"][filters.AUTHZ]["check_settings"]["context_extensions"]
+            assert not set(names.SESSION_CHAIN) & off(route)
+            context = route["typed_per_filter_config"][names.AUTHZ]["check_settings"]["context_extensions"]
             assert context == {"passive": str(one.method.policy.passive).lower()}
 
 
 def test_each_route_is_limited_by_its_class_alone() -> None:
-    names = {filters.rate_filter(rate) for rate in RateClass}
+    limits = {filters.rate_filter(rate) for rate in RateClass}
     for route in forwarded():
         one = EXPOSED[tuple(route["name"].split(" ", 1))]
-        assert names & set(route["typed_per_filter_config"]) == {filters.rate_filter(one.method.policy.rate)}
+        assert limits & set(route["typed_per_filter_config"]) == {filters.rate_filter(one.method.policy.rate)}
 
 
 def test_bytes_go_to_the_data_plane_unbuffered_and_without_an_end() -> None:
@@ -95,10 +95,10 @@ def test_bytes_go_to_the_data_plane_unbuffered_and_without_an_end() -> None:
         if one.method.policy.plain_http:
             assert route["route"]["cluster"] == f"{one.role}_data"
             assert route["route"]["timeout"] == "0s"
-            assert filters.TRANSCODE in off(route)
+            assert names.TRANSCODE in off(route)
         else:
             assert route["route"]["cluster"] == one.role
-            assert filters.TRANSCODE not in off(route)
+            assert names.TRANSCODE not in off(route)
 
 
 def test_bodies_are_json_unless_the_policy_says_otherwise() -> None:
@@ -130,7 +130,7 @@ def test_another_limit_on_the_body_turns_its_own_filter_on() -> None:
     one = EXPOSED["POST", "/v1/cards"]
     larger = replace(one, method=replace(one.method, policy=replace(one.method.policy, max_request_bytes=1 << 20)))
     (route, _) = routes.api_routes(larger)
-    assert filters.BODY in off(route)
+    assert names.BODY in off(route)
     assert route["typed_per_filter_config"][f"body_{1 << 20}"] != DISABLED
 
 

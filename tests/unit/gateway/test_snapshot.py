@@ -10,7 +10,7 @@ from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 from services.gateway.config import RatesConfig
-from services.gateway.xds import allowed, filters, protos, snapshot
+from services.gateway.xds import allowed, filters, names, protos, snapshot
 from services.kit.secret import Secret
 from tests.unit.gateway.house import composer, inputs
 
@@ -93,11 +93,11 @@ def test_a_snapshot_cannot_be_changed() -> None:
 
 
 def test_the_chain_strips_before_it_verifies_and_verifies_before_it_asks() -> None:
-    names = [one["name"] for one in filters_of()]
-    order = [filters.HEADERS, filters.ORIGIN, filters.BODY, *filters.SESSION_CHAIN, filters.TRANSCODE, filters.ROUTER]
-    assert [name for name in names if name in order] == order
+    found = [one["name"] for one in filters_of()]
+    order = [names.HEADERS, names.ORIGIN, names.BODY, *names.SESSION_CHAIN, names.TRANSCODE, names.ROUTER]
+    assert [name for name in found if name in order] == order
     disabled = {one["name"] for one in filters_of() if one.get("disabled")}
-    assert disabled == {name for name in names if name.startswith("rate_")} | {filters.COMPRESS}
+    assert disabled == {name for name in found if name.startswith("rate_")} | {names.COMPRESS}
 
 
 def test_hsts_is_for_everyone_but_localhost() -> None:
