@@ -1,14 +1,16 @@
 """Owns the threads that hash passwords, and how many may wait for them. Must never be shared with anything else.
 
 Memory is bounded by ``workers`` hashes at once; what does not fit in the queue is refused at once. Session checks do
-not run here, so a flood of sign-ins cannot slow them.
+not run here, and these threads give way to the one that serves them: a flood of sign-ins cannot slow them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from services.kit.faults import OVERLOADED, Fault
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RETRY_AFTER_SECONDS = 1.0
+_NICENESS = 10
 
 
 class HashPool:
@@ -26,7 +29,7 @@ class HashPool:
 
     def __init__(self, workers: int, queue: int) -> None:
         """Take how many hash at once, and how many more calls may wait."""
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hash")
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hash", initializer=_step_back)
         self._limit = workers + queue
         self._taken = 0
 
@@ -63,3 +66,9 @@ class HashPool:
     async def aclose(self) -> None:
         """End the threads without holding the loop."""
         await asyncio.to_thread(self.close)
+
+
+def _step_back() -> None:
+    """Lower the thread's priority (Linux has one per thread): while processors are short, session checks go first."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -77,7 +77,9 @@ async def mail_server(
 class Stage:
     """One installation in a folder; its process can be killed and started again."""
 
-    def __init__(self, folder: Path, pki: Pki, mail_port: int, database: str = "", extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, pki: Pki, mail_port: int, database: str = "", extra: str = "", level: str = "DEBUG"
+    ) -> None:
         self.folder, self.pki = folder, pki
         self.port, nobody = free_ports(2)
         self.database = database or f"sqlite+aiosqlite:///{folder}/auth.db"
@@ -87,7 +89,7 @@ class Stage:
         self.path.write_text(f'''
             public_url = "https://localhost:8443"
             service = {{ listen = "127.0.0.1:{self.port}", profile = "development", grace_seconds = 5.0 }}
-            telemetry = {{ level = "DEBUG", spans_file = "{folder}/spans.jsonl" }}
+            telemetry = {{ level = "{level}", spans_file = "{folder}/spans.jsonl" }}
             peers = {{ audit = "127.0.0.1:{nobody}" }}
             database = {{ url = "{self.database}" }}
             keys_database = {{ url = "sqlite+aiosqlite:///{folder}/keys.db", secure_delete = true }}

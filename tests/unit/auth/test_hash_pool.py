@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -43,6 +45,15 @@ async def test_no_more_run_at_once_than_there_are_workers() -> None:
         gate.release()
     await asyncio.gather(*tasks)
     assert most == 2
+    pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority per thread")
+async def test_its_threads_give_way_to_the_one_that_serves() -> None:
+    pool = HashPool(1, 0)
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert await pool.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) > mine
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
     pool.close()
 
 
