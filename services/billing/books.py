@@ -62,22 +62,23 @@ class CallWallet:
 
 
 class CallLedger:
-    """Charges and refunds, on a call's transaction; what it saves last commits with the call's record."""
+    """Charges and refunds, on a call's transaction; what it saves last commits with the call's record.
+
+    Everything goes over the one connection of the transaction: a second one, asked for while others wait for a lock of
+    the first, could be one too many.
+    """
 
     def __init__(self, call: Call) -> None:
         """Take the call."""
         self._call = call
-        self._locked = False
 
     async def charge_of_key(self, merchant: str, key: str) -> Charge | None:
         """Read the charge of an idempotency key."""
-        async with self._call.read() as connection:
-            return await store.charge_of_key(connection, merchant, key)
+        return await store.charge_of_key(await self._call.tx(), merchant, key)
 
     async def card(self, account: str, card_id: str) -> Card | None:
         """Read an account's card; the newest for an empty id."""
-        async with self._call.read() as connection:
-            cards = await store.cards(connection, account)
+        cards = await store.cards(await self._call.tx(), account)
         return next((card for card in cards if card_id in {"", card.card_id}), None)
 
     async def begin_charge(self, charge: Charge) -> bool:
@@ -86,8 +87,6 @@ class CallLedger:
         if begun:
             self._call.record.object("charge", charge.charge_id)
             await self._call.phase("billing.charge.begin")
-        else:
-            await self._call.phase()
         return begun
 
     async def save_charge(self, charge: Charge) -> Charge:
@@ -98,21 +97,16 @@ class CallLedger:
         return replace(charge, version=charge.version + 1)
 
     async def refund_of_key(self, merchant: str, key: str) -> Refund | None:
-        """Read the refund of an idempotency key; while a charge is locked, on the connection that locks it."""
-        if self._locked:  # a second connection while others wait for the lock could be one too many
-            return await store.refund_of_key(await self._call.tx(), merchant, key)
-        async with self._call.read() as connection:
-            return await store.refund_of_key(connection, merchant, key)
+        """Read the refund of an idempotency key."""
+        return await store.refund_of_key(await self._call.tx(), merchant, key)
 
     async def lock_charge(self, charge_id: str) -> Charge | None:
         """Read a charge and keep others from changing it until the refund is begun."""
-        self._locked = True
         return await store.lock_charge(await self._call.tx(), charge_id)
 
     async def begin_refund(self, refund: Refund) -> bool:
         """Make a new refund and its reservation durable, with a record that it was asked for."""
         begun = await store.add_refund(await self._call.tx(), refund)
-        self._locked = False
         if begun:
             self._call.record.subject = refund.account_id
             self._call.record.object("refund", refund.refund_id)

@@ -32,7 +32,7 @@ from tests.support.pki import Pki
 from tests.support.sandbox import Sandbox
 from valv.billing.v1 import charge_pb2, charge_pb2_grpc
 
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0
 ACCOUNT = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9"
 MIGRATIONS = Path(services.billing.__file__).parent / "migrations"
 
