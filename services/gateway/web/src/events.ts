@@ -2,8 +2,8 @@
  * Owns how an audit event is put in words. Must never hide one: an action
  * without a sentence is shown by its name.
  */
-import { money, number, size } from "./format.ts";
-import { maybe, t } from "./language.ts";
+import { money, size } from "./format.ts";
+import { maybe, plural, t } from "./language.ts";
 import type { AuditEvent } from "./types.ts";
 
 /** What happened, or what was tried. */
@@ -23,7 +23,7 @@ export function who(event: AuditEvent, me: string): string {
     case "KIND_OPERATOR":
       return t("who.operator", { id });
     default:
-      return t("who.nobody");
+      return t(event.outcome === "OUTCOME_SUCCESS" ? "who.notYet" : "who.nobody");
   }
 }
 
@@ -40,6 +40,6 @@ export function particulars(event: AuditEvent): string {
   const parts: string[] = [];
   if (amountMinor !== undefined && currency) parts.push(money(currency, amountMinor));
   if (bytes !== undefined) parts.push(size(bytes));
-  if (count !== undefined) parts.push(t("activity.count", { count: number(count) }));
+  if (count !== undefined) parts.push(plural("activity.count", Number(count)));
   return parts.join(" · ");
 }

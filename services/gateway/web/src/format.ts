@@ -2,11 +2,11 @@
  * Owns how numbers, amounts, sizes and times are written for people, in the
  * language shown. Must never do arithmetic on money.
  */
-import { language } from "./language.ts";
+import { locale } from "./language.ts";
 
 /** Writes an amount given in the currency's minor unit (ISO 4217, through Intl). */
 export function money(currency: string, minor: string | undefined): string {
-  const format = new Intl.NumberFormat(language.value, { style: "currency", currency });
+  const format = new Intl.NumberFormat(locale(), { style: "currency", currency });
   const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
   const text = (minor ?? "0").padStart(digits + 1, "0");
   const whole = text.slice(0, text.length - digits);
@@ -24,27 +24,27 @@ export function size(bytes: string | number | undefined): string {
     value /= 1000;
     unit += 1;
   }
-  return new Intl.NumberFormat(language.value, {
+  return new Intl.NumberFormat(locale(), {
     style: "unit",
     unit: UNITS[unit] ?? "byte",
     unitDisplay: unit === 0 ? "long" : "short",
-    maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0,
+    maximumFractionDigits: value < 100 && unit > 0 ? 1 : 0,
   }).format(value);
 }
 
 /** Writes a whole number. */
 export function number(value: string | number | undefined): string {
-  return new Intl.NumberFormat(language.value).format(Number(value ?? 0));
+  return new Intl.NumberFormat(locale()).format(Number(value ?? 0));
 }
 
 /** Writes a date and a time of day, in the reader's own zone; with seconds when "medium". */
 export function moment(time: string, timeStyle: "short" | "medium" = "short"): string {
-  return new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle }).format(new Date(time));
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle }).format(new Date(time));
 }
 
 /** Writes a time of day, in the reader's own zone. */
 export function clock(time: string): string {
-  return new Intl.DateTimeFormat(language.value, { timeStyle: "short" }).format(new Date(time));
+  return new Intl.DateTimeFormat(locale(), { timeStyle: "short" }).format(new Date(time));
 }
 
 /** Writes an exact time: UTC, to the millisecond. */
@@ -69,7 +69,7 @@ const STEPS = [
 /** Writes how long ago a time was: "5 minutes ago". */
 export function ago(time: string, now = Date.now()): string {
   const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
-  const format = new Intl.RelativeTimeFormat(language.value, { numeric: "auto" });
+  const format = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
   const [unit, length] = STEPS.find((step) => seconds >= step[1]) ?? (["second", 1] as const);
   return format.format(-Math.floor(seconds / length), unit);
 }

@@ -38,6 +38,11 @@ export const language = signal<Language>(
   known(chosenLanguage()) ?? navigator.languages.map(known).find((code) => code !== undefined) ?? "en",
 );
 
+/** The language shown as the reader's browser spells it ("en-GB"), for the order of dates and the like. */
+export function locale(): string {
+  return navigator.languages.find((code) => known(code) === language.value) ?? language.value;
+}
+
 /** Shows another language and remembers it. */
 export function speak(code: Language): void {
   chooseLanguage(code);
@@ -56,7 +61,7 @@ export function t(key: Key, words: Words = {}): string {
 /** Returns a sentence about a number of things, in the form the language has for that number. */
 export function plural(base: PluralKey, count: number, words: Words = {}): string {
   const form = new Intl.PluralRules(language.value).select(count) === "one" ? "one" : "other";
-  return t(`${base}.${form}` as Key, { ...words, count: new Intl.NumberFormat(language.value).format(count) });
+  return t(`${base}.${form}` as Key, { ...words, count: new Intl.NumberFormat(locale()).format(count) });
 }
 
 /** Returns the sentence of a key made at run time, or undefined when the catalogs have none. */

@@ -62,6 +62,18 @@ describe("the catalogs", () => {
   });
 });
 
+describe("the security page", () => {
+  it("has words for every promise and every live check that the audit service serves", () => {
+    const table = readFileSync(join(root, "../../audit/practices.py"), "utf8");
+    const checks = [...table.matchAll(/Check\("([\w.]+)"/g)].map((match) => `check.${match[1]}`);
+    expect(checks).toContain("check.auth.password_parameters");
+    const promises = Array.from({ length: 15 }, (_, index) => `promise.P${index + 1}`);
+    for (const key of [...checks, ...promises.flatMap((name) => [`${name}.title`, `${name}.text`])]) {
+      expect(en, key).toHaveProperty([key]);
+    }
+  });
+});
+
 interface Node {
   readonly type: string;
   readonly value?: unknown;

@@ -36,6 +36,7 @@ describe("a size", () => {
     ["1500", "1.5 kB"],
     ["999999", "1 MB"],
     ["5000000000", "5 GB"],
+    ["10737418240", "10.7 GB"],
   ])("of %s bytes is %s", (bytes, written) => {
     expect(size(bytes)).toBe(written);
   });

@@ -4,6 +4,7 @@ export const events = {
   "who.customer": "Another customer ({id})",
   "who.service": "The {id} service",
   "who.operator": "Operator {id}",
+  "who.notYet": "Not signed in at the time",
   "who.nobody": "Somebody who was not signed in",
 
   "why.auth.session.check": "to learn that you are signed in",

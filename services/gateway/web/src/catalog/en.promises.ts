@@ -27,6 +27,7 @@ export const promises = {
   "check.audit.gaps": "Records missing from the log: {count}",
   "check.audit.checkpoint_age": "Longest wait for a signature, in milliseconds: {count}",
   "check.billing.card_numbers_in_store": "Card numbers in our own store: {count}",
+  "check.billing.gateway_tls": "Encryption of our connection to the payment gateway, in bits: {count}",
   "check.files.ciphertext_at_rest": "Stored files that are not ciphertext: {count}",
 
   "log.title": "Check it yourself",

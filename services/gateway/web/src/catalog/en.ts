@@ -132,6 +132,7 @@ export const en = {
   "cards.addTitle": "New card",
   "cards.direct": "The fields below belong to the payment gateway. What you type in them never passes through Valv.",
   "cards.save": "Save card",
+  "cards.notSaved": "The card was not saved.",
   "cards.added": "The card is saved.",
   "cards.name": "{brand} ending in {last4}",
   "cards.expires": "Expires {expiry}",
@@ -188,7 +189,8 @@ export const en = {
   "activity.eventId": "Event id",
   "activity.sessionId": "Session id",
   "activity.requestId": "Request id",
-  "activity.count": "{count} in all",
+  "activity.count.one": "{count} item",
+  "activity.count.other": "{count} items",
 
   "verify.title": "How to verify a receipt",
   "verify.text": "A receipt proves that an event is in the log, word for word. Download one, and check it on a machine of your own; it needs no connection:",

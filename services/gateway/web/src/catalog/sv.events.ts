@@ -6,6 +6,7 @@ export const events: Readonly<Record<keyof typeof en, string>> = {
   "who.customer": "En annan kund ({id})",
   "who.service": "Tjänsten {id}",
   "who.operator": "Operatör {id}",
+  "who.notYet": "Inte inloggad vid tillfället",
   "who.nobody": "Någon som inte var inloggad",
 
   "why.auth.session.check": "för att få veta att du är inloggad",

@@ -133,6 +133,7 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "cards.addTitle": "Nytt kort",
   "cards.direct": "Fälten här nedan är betalväxelns. Det du skriver i dem går aldrig genom Valv.",
   "cards.save": "Spara kortet",
+  "cards.notSaved": "Kortet sparades inte.",
   "cards.added": "Kortet är sparat.",
   "cards.name": "{brand} som slutar på {last4}",
   "cards.expires": "Går ut {expiry}",
@@ -189,7 +190,8 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "activity.eventId": "Händelse-id",
   "activity.sessionId": "Sessions-id",
   "activity.requestId": "Anrops-id",
-  "activity.count": "{count} sammanlagt",
+  "activity.count.one": "{count} st.",
+  "activity.count.other": "{count} st.",
 
   "verify.title": "Så kontrollerar du ett kvitto",
   "verify.text": "Ett kvitto bevisar att en händelse finns i loggen, ord för ord. Ladda ner ett och kontrollera det på din egen dator; ingen anslutning behövs:",

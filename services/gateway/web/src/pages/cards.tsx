@@ -178,7 +178,11 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
 function CardProblem({ error }: { readonly error: unknown }) {
   if (error instanceof CardFieldsAway) return <Notice tone="bad">{t("problem.CARD_FIELDS")}</Notice>;
   if (error instanceof CardRefused)
-    return <Notice tone="bad">{maybe(`decline.${error.code}`) ?? t("decline.other")}</Notice>;
+    return (
+      <Notice tone="bad">
+        {t("cards.notSaved")} {maybe(`decline.${error.code}`) ?? t("decline.other")}
+      </Notice>
+    );
   return <Problem error={error} context="card" />;
 }
 
