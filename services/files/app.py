@@ -18,7 +18,7 @@ from services.files.shredding import Shredder
 from services.files.sql import KEYS_REVISION, MAIN_REVISION
 from services.files.store import Quota, Store
 from services.files.stores import Stores
-from services.files.uploads import Uploads
+from services.files.uploads import UploadLimits, Uploads
 from services.files.workers import Workers
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
@@ -48,7 +48,8 @@ async def build(config: Config, runtime: Runtime) -> Application:
     sessions = RevocationState(clock)
     verifier = AssertionVerifier(sessions, clock, config.public_url, "valv")
     library, shredder, practices = Library(stores, clock), Shredder(stores), PracticeRecords(outbox)
-    uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, config.limits.max_file_bytes)
+    limits = UploadLimits(config.limits.max_file_bytes, config.reconcile.upload_grace_seconds)
+    uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, limits)
     reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
     check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
     content = {_CONTENT: ContentHandlers(uploads, library)}

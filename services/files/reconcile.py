@@ -27,7 +27,7 @@ class ReconcileConfig:
 
     interval_seconds: float = 60.0
     scan_seconds: float = 21600.0
-    upload_grace_seconds: float = 900.0
+    upload_grace_seconds: float = 240.0
     orphan_grace_seconds: float = 604800.0
 
 

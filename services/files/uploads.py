@@ -32,9 +32,20 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
     from services.kit.ids import Ids
 
-TOUCH_SECONDS = 60.0
-SILENCE_SECONDS = 60.0
 _VERSION = 1
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """How large one file may be, and how long an upload may go without a sign of life before it is given up."""
+
+    file_bytes: int
+    grace_seconds: float
+
+    @property
+    def pace_seconds(self) -> float:
+        """How long a body may be silent, and how often a running upload says that it lives: well within the grace."""
+        return self.grace_seconds / 4
 
 
 @dataclass(frozen=True)
@@ -55,10 +66,10 @@ class Uploads:
         clock: Clock,
         ids: Ids,
         entropy: Callable[[int], bytes],
-        max_file_bytes: int,
+        limits: UploadLimits,
     ) -> None:
         self._stores, self._shredder, self._clock, self._ids = stores, shredder, clock, ids
-        self._entropy, self._max_file_bytes = entropy, max_file_bytes
+        self._entropy, self._limits = entropy, limits
 
     async def begin(self, customer: str, length: int) -> Upload:
         """Reserve room for a file of ``length`` bytes.
@@ -66,7 +77,7 @@ class Uploads:
         Raises:
             Fault: FILE_TOO_LARGE or QUOTA_EXCEEDED.
         """
-        if length > self._max_file_bytes:
+        if length > self._limits.file_bytes:
             raise Fault(FILE_TOO_LARGE)
         upload = Upload(FileRef(customer, self._ids.new("fil"), _VERSION), self._entropy(16).hex(), length)
         async with self._stores.database.write() as connection:
@@ -113,7 +124,7 @@ class Uploads:
         held, total, touched = bytearray(), 0, self._clock.monotonic()
         work: asyncio.Future[None] | None = None
         try:
-            while piece := await _next(body):
+            while piece := await self._next(body):
                 total += len(piece)
                 if total > upload.reserved:
                     break
@@ -122,7 +133,7 @@ class Uploads:
                     if work is not None:
                         await asyncio.shield(work)
                     work, held = self._stores.workers.start(writer.write, held), bytearray()
-                if self._clock.monotonic() - touched > TOUCH_SECONDS:
+                if self._clock.monotonic() - touched > self._limits.pace_seconds:
                     touched = self._clock.monotonic()
                     await self._touch(upload)
             if total != upload.reserved:
@@ -133,6 +144,14 @@ class Uploads:
         if work is not None:
             work.result()
         await self._stores.workers.run(writer.write, held)
+
+    async def _next(self, body: AsyncIterator[bytes]) -> bytes:
+        """Return a body's next piece, b"" at its end; one that stays silent for too long is incomplete."""
+        try:
+            async with asyncio.timeout(self._limits.pace_seconds):
+                return await anext(body, b"")
+        except TimeoutError:
+            raise Fault(UPLOAD_INCOMPLETE) from None
 
     async def _touch(self, upload: Upload) -> None:
         async with self._stores.database.write() as connection:
@@ -151,12 +170,3 @@ class Uploads:
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
-
-
-async def _next(body: AsyncIterator[bytes]) -> bytes:
-    """Return a body's next piece, b"" at its end; one that stays silent for too long is incomplete."""
-    try:
-        async with asyncio.timeout(SILENCE_SECONDS):
-            return await anext(body, b"")
-    except TimeoutError:
-        raise Fault(UPLOAD_INCOMPLETE) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from services.files.particulars import Particulars
 from services.files.store import Quota, Store
-from services.files.uploads import Uploads
+from services.files.uploads import UploadLimits, Uploads
 from tests.unit.files.house import ANNA, House
 
 MEGABYTES = 256
@@ -27,11 +27,13 @@ def run() -> dict[str, float]:
 
 async def _measure(folder: Path) -> dict[str, float]:
     size, piece = MEGABYTES << 20, secrets.token_bytes(_PIECE)
-    copied, recopied = await asyncio.to_thread(_copy, folder / "plain", size, piece)
+    copied, recopied = await asyncio.to_thread(copy, folder / "plain", size, piece)
     house = await House(folder).open()
     house.store = Store(Quota(bytes=10 * size, files=10))
     house.assemble()
-    uploads = Uploads(house.stores, house.shredder, house.clock, house.ids, secrets.token_bytes, size)
+    uploads = Uploads(
+        house.stores, house.shredder, house.clock, house.ids, secrets.token_bytes, UploadLimits(size, 240)
+    )
 
     begun = time.perf_counter()
     upload = await uploads.begin(ANNA, size)
@@ -62,7 +64,7 @@ async def _body(size: int, piece: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _copy(path: Path, size: int, piece: bytes) -> tuple[float, float]:
+def copy(path: Path, size: int, piece: bytes) -> tuple[float, float]:
     """Write a file durably and read it back, in the batches that files uses."""
     batch = piece * ((1 << 20) // len(piece))
     begun = time.perf_counter()

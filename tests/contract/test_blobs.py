@@ -8,13 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from services.files.blobs import BlobError, BlobMissingError, BlobStore
 from services.files.blobs_directory import DirectoryBlobs
-from services.files.blobs_s3 import S3Blobs
+from services.files.blobs_s3 import S3Blobs, S3Config, connect
 from tests.support.servers import S3Endpoint
 
 PART = 8 << 20
@@ -27,16 +25,14 @@ def _directory(request: pytest.FixtureRequest) -> BlobStore:
 
 def _s3(request: pytest.FixtureRequest) -> BlobStore:
     endpoint: S3Endpoint = request.getfixturevalue("s3_endpoint")
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint.url,
-        aws_access_key_id=endpoint.access_key,
-        aws_secret_access_key=endpoint.secret_key,
-        region_name=endpoint.region,
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    secret: Path = request.getfixturevalue("tmp_path") / "credentials"
+    secret.write_text(
+        f"[default]\naws_access_key_id = {endpoint.access_key}\naws_secret_access_key = {endpoint.secret_key}\n"
     )
+    config = S3Config(endpoint.bucket, endpoint.region, endpoint.url, secret)
+    client = connect(config, 4)
     request.addfinalizer(client.close)
-    return S3Blobs(client, endpoint.bucket, "blobs/")
+    return S3Blobs(client, config.bucket, config.prefix)
 
 
 MAKERS: dict[str, Callable[[pytest.FixtureRequest], BlobStore]] = {"directory": _directory, "s3": _s3}

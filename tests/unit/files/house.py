@@ -22,7 +22,7 @@ from services.files.reconcile import ReconcileConfig, Reconciler
 from services.files.shredding import Shredder
 from services.files.store import Quota, Store
 from services.files.stores import Stores
-from services.files.uploads import Uploads
+from services.files.uploads import UploadLimits, Uploads
 from services.files.workers import Workers
 from services.kit.db import Database, DatabaseConfig
 from services.kit.envelope import FileRootKey, create_root_key
@@ -61,7 +61,9 @@ class House:
         self.stores = Stores(self.database, self.store, self.keys, self.blobs, self.workers)
         self.library = Library(self.stores, self.clock)
         self.shredder = Shredder(self.stores)
-        self.uploads = Uploads(self.stores, self.shredder, self.clock, self.ids, secrets.token_bytes, 8_000_000)
+        self.uploads = Uploads(
+            self.stores, self.shredder, self.clock, self.ids, secrets.token_bytes, UploadLimits(8_000_000, 240)
+        )
         log, practices = Log("test"), PracticeRecords(self.outbox)
         self.reconciler = Reconciler(self.stores, self.shredder, practices, self.clock, log, ReconcileConfig())
         self.check = CiphertextCheck(self.stores, practices, secrets.token_bytes, log, CheckConfig())

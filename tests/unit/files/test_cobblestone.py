@@ -42,6 +42,7 @@ def read(sealed: bytes, key: bytes = KEY, context: bytes = CONTEXT) -> bytes:
     return bytes(decrypter.chunks(0, sealed[HEADER_BYTES:], final=True))
 
 
+@settings(deadline=None)
 @given(lengths)
 def test_reads_what_the_library_wrote(length: int) -> None:
     message = message_of(length)
@@ -51,6 +52,7 @@ def test_reads_what_the_library_wrote(length: int) -> None:
     assert reference.decrypt(KEY, CONTEXT, sealed) == message
 
 
+@settings(deadline=None)
 @given(lengths)
 def test_reads_what_the_plain_reference_wrote(length: int) -> None:
     message = message_of(length)
@@ -75,6 +77,7 @@ def test_the_format_stays_what_it_is(length: int, digest: str) -> None:
     assert read(sealed) == message_of(length)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_run_of_chunks_is_read_alone(data: st.DataObject) -> None:
     length = data.draw(st.integers(0, 6 * CHUNK_BYTES))
@@ -89,7 +92,7 @@ def test_any_run_of_chunks_is_read_alone(data: st.DataObject) -> None:
 
 
 @pytest.mark.clause("P13", "ASVS 11.3.3")
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([0, 1, 16384, 20480, 32768]), st.data())
 def test_any_flipped_bit_is_found(length: int, data: st.DataObject) -> None:
     sealed = bytearray(written(message_of(length)))
@@ -99,6 +102,7 @@ def test_any_flipped_bit_is_found(length: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.clause("P13")
+@settings(deadline=None)
 @given(st.sampled_from([0, 1, 16384, 20480, 32768]), st.data())
 def test_any_cut_is_found(length: int, data: st.DataObject) -> None:
     sealed = written(message_of(length))
@@ -107,6 +111,7 @@ def test_any_cut_is_found(length: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.clause("P13")
+@settings(deadline=None)
 @given(st.sampled_from([0, 1, 16384, 20480]), st.integers(1, 2 * SEALED_BYTES))
 def test_any_extension_is_found(length: int, more: int) -> None:
     sealed = written(message_of(length))

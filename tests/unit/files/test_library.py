@@ -74,6 +74,7 @@ async def test_a_reader_that_stops_lets_go(house: House) -> None:
         await task
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), max_size=6), st.data())
 def test_spans_cover_exactly_what_is_asked_for(sizes: list[int], data: st.DataObject) -> None:
     manifest = Manifest(tuple(Segment("0" * 32, size, bytes(32), bytes(32)) for size in sizes))
@@ -114,7 +115,7 @@ async def test_a_file_is_gone_at_once_with_its_key_and_bytes(house: House) -> No
     assert house.stored() == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**63), st.binary(min_size=32, max_size=32)), max_size=4))
 def test_a_manifest_is_read_back(entries: list[tuple[int, bytes]]) -> None:
     manifest = Manifest(tuple(Segment(secrets.token_hex(16), length, mark, mark) for length, mark in entries))

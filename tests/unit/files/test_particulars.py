@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiohttp.multipart import content_disposition_filename, parse_content_disposition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.files.cobblestone import DamagedError
@@ -14,6 +14,7 @@ from services.kit.faults import Fault
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
 
 
+@settings(deadline=None)
 @given(names)
 def test_any_name_is_kept(name: str) -> None:
     about = Particulars.parse(name, "image/png")
@@ -22,6 +23,7 @@ def test_any_name_is_kept(name: str) -> None:
 
 
 @pytest.mark.clause("ASVS 5.4.2")
+@settings(deadline=None)
 @given(names)
 def test_any_name_makes_one_valid_header(name: str) -> None:
     header = Particulars(name, "image/png").disposition

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.files.errors import RANGE_NOT_SATISFIABLE
@@ -87,6 +87,7 @@ def test_if_range_holds_only_for_the_very_same_file(condition: str, status: int)
     assert ask(100, "bytes=0-5", if_range=condition).status == status
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.text(max_size=30))
 def test_no_header_breaks_it(size: int, wanted: str) -> None:
     try:

@@ -33,7 +33,7 @@ async def test_a_file_without_its_blob_raises_an_alarm(house: House) -> None:
 
 async def test_a_running_upload_is_left_alone_and_an_idle_one_is_not(house: House) -> None:
     await house.uploads.begin(ANNA, 500)
-    house.clock.advance(899)
+    house.clock.advance(239)
     assert await house.reconciler.tidy() == 0
     assert await house.usage(ANNA) == (0, 500, 1)
     house.clock.advance(2)

@@ -9,13 +9,13 @@ from contextlib import suppress
 
 import pytest
 
-from services.files import uploads
 from services.files.blobs import BlobError
 from services.files.blobs_directory import DirectoryBlobs
 from services.files.cobblestone import Octets
 from services.files.errors import FILE_TOO_LARGE, QUOTA_EXCEEDED, UPLOAD_INCOMPLETE
 from services.files.particulars import Particulars
 from services.files.store import Quota, Store
+from services.files.uploads import UploadLimits, Uploads
 from services.kit.faults import Fault
 from tests.unit.files.house import ANNA, BERTIL, House, pieces
 
@@ -48,8 +48,9 @@ async def test_another_length_than_announced_keeps_nothing(house: House, announc
     await nothing_left(house)
 
 
-async def test_a_body_that_falls_silent_keeps_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "SILENCE_SECONDS", 0.05)
+async def test_a_body_that_falls_silent_keeps_nothing(house: House) -> None:
+    limits = UploadLimits(100, 0.2)
+    house.uploads = Uploads(house.stores, house.shredder, house.clock, house.ids, secrets.token_bytes, limits)
 
     async def silent() -> AsyncIterator[bytes]:
         yield b"abc"
@@ -141,7 +142,7 @@ async def test_room_comes_back_when_an_upload_fails_or_a_file_goes(house: House)
 async def test_an_upload_that_was_given_up_meanwhile_cannot_be_published(house: House) -> None:
     upload = await house.uploads.begin(ANNA, 3)
     received = await house.uploads.receive(upload, ABOUT, pieces(b"abc"))
-    house.clock.advance(901)
+    house.clock.advance(241)
     assert await house.reconciler.tidy() == 1
     with pytest.raises(Fault) as caught:
         async with house.database.write() as connection:
