@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deploy.cli.layout import REPOSITORY, Layout, Ports
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 async def _run(layout: Layout) -> int:
     begun = time.monotonic()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _say("preparing: certificates, keys, configurations, databases")
     await asyncio.to_thread(prepare, layout)
@@ -126,5 +126,6 @@ def _short(path: Path) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody listens any more; what is started must still be stopped
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
