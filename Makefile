@@ -21,16 +21,18 @@ run: .setup-run ## set up what is missing and serve Valv at https://localhost:84
 
 .PHONY: test
 test: check ## set up, check everything, run every test
+	@$(PYTHON) deploy/setup.py npm test
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 .PHONY: check
-check: .setup-test ## ruff, types, layers, contracts, stubs, trusted computing base, file sizes
+check: .setup-test ## formats, lints, types, contracts, stubs, layers, trusted computing base, file sizes
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "not formatted: run make fmt"; exit 1; }
 	@$(BIN)/python protos/generate.py --check
 	@cd protos && ../$(BIN)/buf lint
 	@$(BIN)/python protos/breaking.py $(BASE)
 	@$(BIN)/mypy
+	@$(PYTHON) deploy/setup.py npm run --silent check
 	@$(BIN)/python -m pytest -q tests/architecture
 
 .PHONY: clauses

@@ -27,11 +27,13 @@ COMMAND = '#!/bin/sh\nexec "{python}" -m deploy.cli "$@"\n'
 
 
 def main() -> int:
-    """Sets up what is asked for: "run" (default) or "test", which includes it."""
+    """Sets up what is asked for: "run" (default) or "test", which includes it. "npm ..." runs npm on the web client."""
     purposes = ["run", "test"] if "test" in sys.argv[1:] else ["run"]
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         print(f"Valv needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}: make PYTHON=python3.12 ...")
         return 1
+    if sys.argv[1:2] == ["npm"]:
+        return npm(sys.argv[2:]).returncode
     try:
         # Anew when the lock changes: some packages share files, and replacing one in place breaks the other.
         once("environment", VENV, [ROOT / "deploy/requirements.txt"], make_environment)
@@ -108,12 +110,18 @@ def show(progress: str) -> None:
 
 def build_web() -> None:
     """Builds the web client with npm, from its lock; package scripts do not run."""
-    node, npm = find_node()
-    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"}
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        made = subprocess.run([*npm, *arguments], check=False, cwd=WEB, env=environment, capture_output=True, text=True)
+        made = npm(arguments, capture_output=True)
         if made.returncode:
             raise subprocess.CalledProcessError(made.returncode, made.args, made.stdout + made.stderr)
+
+
+def npm(arguments: list[str], *, capture_output: bool = False) -> subprocess.CompletedProcess[str]:
+    """Runs npm in the web client's folder, on whichever Node there is."""
+    node, command = find_node()
+    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"}
+    everything = [*command, *arguments]
+    return subprocess.run(everything, check=False, cwd=WEB, env=environment, capture_output=capture_output, text=True)
 
 
 def find_node() -> tuple[str, list[str]]:
