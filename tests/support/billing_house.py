@@ -55,7 +55,7 @@ class House:
     async def start(self) -> None:
         """Start billing and wait until it answers."""
         self.process = await start(self.folder, "services.billing", "billing")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while not await self._answers():
                 assert self.process.returncode is None, "billing ended: see billing.log"
                 await asyncio.sleep(0.1)
@@ -106,7 +106,7 @@ class House:
 
     async def settled(self, key: str, **more: Any) -> charge_pb2.Charge:
         """Ask for the same charge until its outcome is known."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while True:
                 try:
                     charge = await self.charge(key, **more)
@@ -151,7 +151,7 @@ async def running(folder: Path, *, level: str = "DEBUG", check_seconds: int = 1)
 
 
 async def _healthy(browser: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while True:
             try:
                 if (await browser.get("/healthz")).status_code == httpx.codes.OK:
