@@ -72,7 +72,7 @@ def _sign_in(page: Page, ports: Ports) -> None:
 
 def _link(ports: Ports, email: str) -> str:
     for _ in range(100):
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports.mail}/messages?recipient={email}") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports.mail}/messages?recipient={email}") as answer:
             found = re.search(r"https://\S+#token=[^\s\"\\]+", json.dumps(json.load(answer)))
         if found:
             return found[0]

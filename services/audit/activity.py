@@ -12,11 +12,12 @@ from typing import Protocol
 from services.audit.bodies import NOBODY, Bodies, Keys
 from services.audit.checkpoint import Checkpoint
 from services.audit.errors import NOT_YET_PROVABLE
-from services.audit.event import Event, Source, parse
+from services.audit.event import Source, parse
 from services.audit.receipt import write
 from services.audit.store import Kept
 from services.audit.tree import TileSource, TreeReader
 from services.kit.envelope import context, seal, unseal
+from services.kit.event import Event
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 
 DEFAULT_PAGE = 50

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from services.audit.bodies import Bodies
 from services.audit.errors import AUDIT_EPOCH, AUDIT_EVENT_REFUSED, AUDIT_GAP, AUDIT_REUSED
-from services.audit.event import Event, EventError
 from services.audit.store import Appending, AppendStore, DuplicateEventError, Head, Record
+from services.kit.event import Event, EventError
 from services.kit.faults import OVERLOADED, Fault
 
 MAX_WAITING = 8192

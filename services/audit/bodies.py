@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from services.audit import leaf
-from services.audit.event import Event, Source, canonical
+from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
 from services.audit.store import Finding, Kept, Record
 from services.kit.envelope import context, seal, unseal
+from services.kit.event import Event
 from services.kit.keyring import KeyDestroyedError
 
 NOBODY = "valv"

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Strin
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.db import finish
+from services.kit.event import from_message
 from services.kit.faults import AUDIT_UNAVAILABLE, Fault
 from valv.audit.v1 import event_pb2
 
@@ -102,7 +103,12 @@ class Outbox:
             raise Fault(AUDIT_UNAVAILABLE, retry_after=60)
 
     async def add(self, connection: AsyncConnection, event: event_pb2.Event) -> None:
-        """Write the record in the caller's transaction."""
+        """Write the record in the caller's transaction.
+
+        Raises:
+            EventError: It does not fit the schema; the log would refuse it.
+        """
+        from_message(event)
         await connection.execute(insert(self.table), self._rows([event.SerializeToString()]))
         self.written.set()
 
@@ -111,7 +117,9 @@ class Outbox:
 
         Raises:
             Fault: AUDIT_UNAVAILABLE, when it could not be written in time.
+            EventError: It does not fit the schema; the log would refuse it.
         """
+        from_message(event)
         if len(self._waiting) >= _MAX_WAITING:
             raise Fault(AUDIT_UNAVAILABLE, retry_after=1)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

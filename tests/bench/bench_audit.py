@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, insert
 
 from services.audit import wire
-from services.audit.event import Event
 from services.kit.db import Database, DatabaseConfig
+from services.kit.event import Event
 from tests.unit.audit.world import World, databases, make_world, migrate_all
 
 RECORDS = 20_000

@@ -8,18 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from services.audit.event import (
-    Actor,
-    ActorKind,
-    Event,
-    EventError,
-    Origin,
-    Outcome,
-    Source,
-    Target,
-    canonical,
-    parse,
-)
+from services.audit.event import Source, canonical, parse
+from services.kit.event import Actor, ActorKind, Event, EventError, Origin, Outcome, Target
 
 USR = "usr_01k9v0000000000000000000aa"
 OTHER = "usr_01k9v0000000000000000000bb"

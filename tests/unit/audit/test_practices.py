@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.audit.event import Actor, ActorKind, Event, Target
 from services.audit.practices import PROMISES, State, judge, owns
 from services.audit.store import Evidence, Finding
+from services.kit.event import Actor, ActorKind, Event, Target
 from tests.unit.audit.world import World
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.verify import main
-from services.audit.event import Origin, Outcome, Target
 from services.audit.merkle import leaf_hash
 from services.audit.receipt import HEADER
+from services.kit.event import Origin, Outcome, Target
 from tests.unit.audit.world import ORIGIN, World
 
 pytestmark = pytest.mark.clause("P5")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.audit import wire
-from services.audit.event import EventError
+from services.kit.event import EventError
 from tests.unit.audit.test_event import FULL, PLAIN
 from valv.audit.v1 import event_pb2
 

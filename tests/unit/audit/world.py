@@ -17,7 +17,6 @@ from services.audit.appender import Appender, Place
 from services.audit.bodies import Bodies
 from services.audit.checkpoint import Checkpoint, open_checkpoint
 from services.audit.checkpoints import SqlCheckpoints
-from services.audit.event import Actor, ActorKind, Event, Outcome
 from services.audit.journal import Journal
 from services.audit.note import Signer
 from services.audit.sequencer import CheckpointReader, Sequencer
@@ -25,6 +24,7 @@ from services.audit.sql import SqlLease, SqlLog
 from services.audit.tile_directory import DirectoryTiles
 from services.kit.db import Database, DatabaseConfig
 from services.kit.envelope import FileRootKey, create_root_key
+from services.kit.event import Actor, ActorKind, Event, Outcome
 from services.kit.ids import Ids
 from services.kit.keyring import Keyring
 from services.kit.migrate import migrate

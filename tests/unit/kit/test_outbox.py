@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
+from services.kit.event import EventError
 from services.kit.faults import Fault
 from services.kit.ids import Ids
 from services.kit.outbox import RESERVE_BYTES, Outbox
@@ -60,6 +61,12 @@ async def outbox(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Outbox]:
     await made.database.close()
 
 
+def _event(outbox: Outbox) -> event_pb2.Event:
+    made = outbox.event("test.thing.do")
+    made.actor.CopyFrom(event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id="test"))
+    return made
+
+
 def _relay(outbox: Outbox, log: FakeLog, clock: FakeClock) -> Relay:
     return Relay(outbox, log, clock, Ids(clock), Log("test"))
 
@@ -70,7 +77,7 @@ async def _ship(relay: Relay) -> None:
 
 
 async def _write(outbox: Outbox, count: int) -> list[str]:
-    events = [outbox.event("test.thing.do") for _ in range(count)]
+    events = [_event(outbox) for _ in range(count)]
     await asyncio.gather(*(outbox.record(event) for event in events))
     return [event.event_id for event in events]
 
@@ -78,13 +85,13 @@ async def _write(outbox: Outbox, count: int) -> list[str]:
 async def test_a_record_commits_and_rolls_back_with_the_action(outbox: Outbox) -> None:
     async def half() -> None:
         async with outbox.database.write() as connection:
-            await outbox.add(connection, outbox.event("test.thing.do"))
+            await outbox.add(connection, _event(outbox))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await half()
     async with outbox.database.write() as connection:
-        await outbox.add(connection, outbox.event("test.thing.do"))
+        await outbox.add(connection, _event(outbox))
     async with outbox.database.read() as connection:
         assert (await connection.execute(select(func.count()).select_from(outbox.table))).scalar_one() == 1
 
@@ -107,8 +114,18 @@ async def test_a_record_that_cannot_be_written_refuses(outbox: Outbox) -> None:
     async with outbox.database.write() as connection:
         await connection.exec_driver_sql("DROP TABLE outbox")
     with pytest.raises(Fault) as caught:
-        await outbox.record(outbox.event("test.thing.do"))
+        await outbox.record(_event(outbox))
     assert caught.value.reason.name == "AUDIT_UNAVAILABLE"
+
+
+async def test_what_the_log_would_refuse_fails_the_action(outbox: Outbox) -> None:
+    wrong = _event(outbox)
+    wrong.details.currency = "not a currency"
+    with pytest.raises(EventError, match="currency"):
+        await outbox.record(wrong)
+    async with outbox.database.write() as connection:
+        with pytest.raises(EventError, match="currency"):
+            await outbox.add(connection, wrong)
 
 
 async def test_the_last_of_the_disk_is_kept_for_what_must_always_be_possible(outbox: Outbox) -> None:
@@ -126,7 +143,8 @@ async def test_everything_written_is_shipped_once_and_in_order(outbox: Outbox, c
     written = await _write(outbox, 700)
     await _ship(_relay(outbox, log, clock))
     written += await _write(outbox, 3)
-    await _ship(_relay(outbox, log, clock)) if clock.advance(LEASE_SECONDS + 1) is None else None
+    clock.advance(LEASE_SECONDS + 1)
+    await _ship(_relay(outbox, log, clock))
     assert sorted(log.held) == sorted(written)
     assert len(log.epochs) == 1
 
