@@ -10,12 +10,12 @@ import sys
 import time
 import urllib.request
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from deploy.cli.layout import REPOSITORY, Layout, Ports
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of an account made for the pictures
-SIZE = {"width": 1240, "height": 860}
+SIZE = ViewportSize(width=1240, height=860)
 FOLDER = REPOSITORY / "docs" / "images"
 FILES = {
     "Lease 2026.pdf": b"%PDF-1.7\n" + secrets.token_bytes(220_000),

@@ -128,8 +128,10 @@ def test_4_a_card_is_added_charged_and_the_money_given_back(page: Page, live: Li
 
 def test_5_everything_is_in_the_activity_with_receipts(page: Page) -> None:
     _go(page, "Activity")
-    wanted = ("Account created", "E-mail address confirmed", "Signed in", "File uploaded", "File downloaded")
-    wanted += ("File deleted", "Card added", "Card charged", "Money given back")
+    wanted = (
+        *("Account created", "E-mail address confirmed", "Signed in", "File uploaded", "File downloaded"),
+        *("File deleted", "Card added", "Card charged", "Money given back"),
+    )
     eventually(lambda: _all_shown(page, wanted), 60)
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("^Receipt")).last.click()
