@@ -178,9 +178,7 @@ async def end(process: Process | None, how: signal.Signals) -> None:
         await process.wait()
 
 
-def write_configs(
-    folder: Path, billing_port: int, psp_port: int, level: str = "DEBUG", check_seconds: int = 1
-) -> None:
+def write_configs(folder: Path, billing_port: int, psp_port: int, level: str = "DEBUG", check_seconds: int = 1) -> None:
     """Write the configurations of billing and the gateway."""
     certs = folder / "certs"
     (folder / "psp.toml").write_text(
