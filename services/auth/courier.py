@@ -75,18 +75,24 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver for ever."""
+        reachable = True
         while True:
             try:
                 busy = await self.step()
+                reachable = True
             except StoreAway:
-                self._failed("the mail queue cannot be read")
-                busy = False
+                if reachable:
+                    self._failed("the mail queue cannot be used")
+                busy = reachable = False
             if not busy:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def step(self) -> bool:
         """Deliver what is due; tell whether there was anything."""
         now = self._clock.now()
+        async with self._units.read() as store:
+            if not await store.mail.is_due(now):
+                return False
         async with self._units.write() as store:
             mails = await store.mail.claim(now, now + LEASE, BATCH)
         await asyncio.gather(*(self._deliver(mail) for mail in mails))

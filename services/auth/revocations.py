@@ -12,6 +12,7 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from services.auth.store import StoreAway
@@ -80,7 +81,7 @@ class Broadcaster:
             fanout: The other replicas.
             clock: The clock.
             listener: Called at each reading of the rows: auth's own checks learn from it.
-            away: Called when the rows or the other replicas could not be reached.
+            away: Called when the rows cannot be read, once each time that begins, or the fan-out is lost.
         """
         self._units, self._fanout, self._clock = units, fanout, clock
         self._listener, self._away = listener, away
@@ -90,6 +91,7 @@ class Broadcaster:
         self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
         self._closed = False
+        self._readable = True
 
     async def load(self) -> None:
         """Read the last minute; nothing is served before it."""
@@ -152,7 +154,7 @@ class Broadcaster:
             if self._sequence == position:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
-            rows = tuple(row for row in self._rows if row.sequence > position)
+            rows = self._after(position)
             position = max(position, self._sequence)
 
     def close(self) -> None:
@@ -164,14 +166,22 @@ class Broadcaster:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    def _after(self, position: int) -> tuple[Revocation, ...]:
+        """Return the rows with higher numbers; costs what there is new, however many are kept."""
+        fresh = list(takewhile(lambda row: row.sequence > position, reversed(self._rows)))
+        return tuple(reversed(fresh))
+
     def _complete(self) -> bool:
         return self._clock.monotonic() - self._complete_at < COMPLETE_SECONDS
 
     async def _read_or_report(self) -> None:
         try:
             await self.read()
+            self._readable = True
         except StoreAway:
-            self._away()
+            if self._readable:
+                self._away()
+            self._readable = False
 
     def _forget(self) -> None:
         oldest = self._clock.now() - KEEP

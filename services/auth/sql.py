@@ -230,6 +230,11 @@ class SqlMail:
             )
         )
 
+    async def is_due(self, now: datetime) -> bool:
+        """Tell whether a mail is due."""
+        due = select(exists().where(t.mails.c.due_us <= microseconds(now)))
+        return bool((await self._connection.execute(due)).scalar_one())
+
     async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Outgoing]:
         """Take mails that are due; nobody else gets them before ``until``."""
         due = select(t.mails).where(t.mails.c.due_us <= microseconds(now)).order_by(t.mails.c.due_us).limit(limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import tables as t
@@ -24,6 +24,7 @@ _TOKENS_KEPT = timedelta(days=7)
 _SIGN_UPS_KEPT = timedelta(days=3)
 _REVOCATIONS_KEPT = timedelta(days=1)
 _SESSIONS_KEPT = timedelta(days=30)
+_UNCONFIRMED_KEPT = timedelta(days=7)
 _DECOYS = 256
 _DECOYS_KEPT = timedelta(hours=1)
 
@@ -122,3 +123,12 @@ class SqlUpkeep:
         for table, column, kept in aged:
             async with self._database.write() as connection:
                 await connection.execute(delete(table).where(column < microseconds(now - kept)))
+        await self._drop_unconfirmed(microseconds(now - _UNCONFIRMED_KEPT))
+
+    async def _drop_unconfirmed(self, before: int) -> None:
+        """Drop accounts whose address nobody ever confirmed: it may be somebody else's."""
+        a = t.accounts.c
+        waiting = exists().where(t.sign_ups.c.account_id == a.account_id)
+        unconfirmed = a.confirmed_us.is_(None) & (a.created_us < before)
+        async with self._database.write() as connection:
+            await connection.execute(delete(t.accounts).where(unconfirmed & ~waiting))

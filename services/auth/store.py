@@ -112,6 +112,10 @@ class MailStore(Protocol):
         """Queue a mail."""
         ...
 
+    async def is_due(self, now: datetime) -> bool:
+        """Tell whether a mail is due."""
+        ...
+
     async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Outgoing]:
         """Take mails that are due; nobody else gets them before ``until``."""
         ...

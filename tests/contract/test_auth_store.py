@@ -30,6 +30,7 @@ MIGRATIONS = Path(tables.__file__).parent / "migrations"
 ANNA = Account("usr_anna", "Anna@example.com", "anna@example.com", "sv", START)
 HASH = PasswordHash("$argon2id$v=19$m=19456,t=2,p=1", "$salt$tag", "p1")
 TICK = timedelta(microseconds=1)
+WHO, WHAT = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9", "mai_01jd9xk8w0q2m3n4p5r6s7t8v9"
 
 
 @dataclass
@@ -260,7 +261,7 @@ async def test_a_token_serves_its_purpose_until_its_time(bench: Bench) -> None:
 async def test_what_auth_does_by_itself_commits_with_its_record(bench: Bench) -> None:
     async def send_and_fail() -> None:
         async with bench.units.write() as store:
-            await store.ledger.mail("usr_anna", "mai_1", CONFIRM, sent=True)
+            await store.ledger.mail(WHO, WHAT, CONFIRM, sent=True)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -281,13 +282,22 @@ async def test_upkeep_drops_what_nothing_can_use(bench: Bench) -> None:
             await store.revocations.add(f"ses_{sequence}", START - timedelta(days=age))
         await store.accounts.propose("sup_1", "usr_anna", HASH, START - timedelta(days=4))
         await store.mail_tokens.add(MailToken(CONFIRM, "usr_anna", "", START - timedelta(days=8)), bytes(32))
+        for name, age in (("bo", 8), ("cy", 6), ("di", 8), ("ed", 8)):
+            made = replace(ANNA, account_id=f"usr_{name}", lookup=name, created=START - timedelta(days=age))
+            await store.accounts.ensure(made)
+        for name in ("di", "ed"):
+            await store.accounts.propose(f"sup_{name}", f"usr_{name}", HASH, START)
+        await store.accounts.confirm("usr_di", "sup_di", START)
     await SqlUpkeep(bench.database).sweep(START)
+    async with bench.units.read() as store:
+        left_over = [await store.accounts.get(f"usr_{name}") for name in ("anna", "bo", "cy", "di", "ed")]
+    assert [account is not None for account in left_over] == [True, False, True, True, True]
     left = {}
     async with bench.database.read() as connection:
         for name in ("sessions", "activity", "counters", "revocations", "sign_ups", "mail_tokens", "accounts"):
             left[name] = len((await connection.execute(select(tables.metadata.tables[name]))).all())
     assert left == {
-        "sessions": 1, "activity": 1, "counters": 1, "revocations": 1, "sign_ups": 0, "mail_tokens": 0, "accounts": 1,
+        "sessions": 1, "activity": 1, "counters": 1, "revocations": 1, "sign_ups": 1, "mail_tokens": 0, "accounts": 4,
     }  # fmt: skip
     async with bench.units.write() as store:
         assert (await store.revocations.add("ses_c", START)).sequence == 3
