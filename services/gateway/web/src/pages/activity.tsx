@@ -37,7 +37,7 @@ export function ActivityPage() {
           ))}
         </ol>
       )}
-      {listing.loaded && listing.items.length === 0 && <p class="empty">{t("activity.empty")}</p>}
+      {listing.empty && <p class="empty">{t("activity.empty")}</p>}
       <ListFoot listing={listing} />
     </Page>
   );

@@ -32,15 +32,16 @@ export function CardsPage() {
     setAdding(false);
     focusHeading();
   };
-  const added = () => {
+  const added = (card: Card) => {
     close();
     setSaid(t("cards.added"));
-    listing.reload();
+    // Asking twice keeps a card once: it may be in the list already.
+    listing.change((items) => [card, ...items.filter((other) => other.cardId !== card.cardId)]);
   };
   const remove = async (card: Card) => {
     await deleteCard(api, card.cardId);
     setSaid(t("cards.removed"));
-    listing.reload();
+    listing.change((items) => items.filter((other) => other.cardId !== card.cardId));
   };
   const add = (
     <button type="button" class="button button--main" onClick={() => setAdding(true)}>
@@ -58,7 +59,7 @@ export function CardsPage() {
           ))}
         </ul>
       )}
-      {listing.loaded && listing.items.length === 0 && !adding && <p class="empty">{t("cards.empty")}</p>}
+      {listing.empty && !adding && <p class="empty">{t("cards.empty")}</p>}
       <ListFoot listing={listing} />
       {doomed && (
         <Confirm
@@ -104,7 +105,7 @@ function CardRow({ card, onRemove }: { readonly card: Card; readonly onRemove: (
 }
 
 /** Adding a card: a set-up from Valv, the payment gateway's fields, and the gateway's answer. */
-function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly onClose: () => void }) {
+function AddCard({ onAdded, onClose }: { readonly onAdded: (card: Card) => void; readonly onClose: () => void }) {
   const { api } = useValv();
   const place = useRef<HTMLDivElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -139,8 +140,7 @@ function AddCard({ onAdded, onClose }: { readonly onAdded: () => void; readonly 
     setError(undefined);
     try {
       await fields.confirm();
-      await createCard(api, setup.setupId);
-      onAdded();
+      onAdded((await createCard(api, setup.setupId)).card);
     } catch (caught) {
       setError(caught);
       setBusy(false);

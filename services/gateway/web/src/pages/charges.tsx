@@ -42,7 +42,7 @@ export function ChargesPage() {
           ))}
         </ul>
       )}
-      {listing.loaded && listing.items.length === 0 && <p class="empty">{t("charges.empty")}</p>}
+      {listing.empty && <p class="empty">{t("charges.empty")}</p>}
       <ListFoot listing={listing} />
     </Page>
   );

@@ -38,6 +38,7 @@ export function FilesPage() {
   }, [stored]);
   const remove = async (file: StoredFile) => {
     await deleteFile(api, file.fileId);
+    listing.change((items) => items.filter((other) => other.fileId !== file.fileId));
     setSaid(t("files.deleted", { name: file.displayName }));
     listing.reload();
   };
@@ -55,7 +56,7 @@ export function FilesPage() {
           ))}
         </ul>
       )}
-      {listing.loaded && listing.items.length === 0 && <p class="empty">{t("files.empty")}</p>}
+      {listing.empty && <p class="empty">{t("files.empty")}</p>}
       <ListFoot listing={listing} />
       {doomed && (
         <Confirm

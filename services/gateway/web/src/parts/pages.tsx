@@ -24,6 +24,10 @@ export interface Listing<T> {
   readonly more: () => void;
   /** Begins again; what is shown stays until the answer comes. */
   readonly reload: () => void;
+  /** Changes what is shown by what an answer told, without asking again. */
+  readonly change: (to: (items: readonly T[]) => readonly T[]) => void;
+  /** There is nothing, for certain. */
+  readonly empty: boolean;
 }
 
 /** Reads a list page by page. `fetch` is called once at first. */
@@ -61,6 +65,8 @@ export function useListing<T>(fetch: (token: string) => Promise<Batch<T>>): List
     error,
     more: () => void read(batch.next, batch.items),
     reload: () => void read("", []),
+    change: (to) => setBatch((shown) => ({ ...shown, items: to(shown.items) })),
+    empty: loaded && !loading && batch.items.length === 0,
   };
 }
 
