@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from services.auth import email_address, mail_tokens
 from services.auth.mail import CONFIRM
 from services.auth.store import StoreAway
+from services.kit.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,12 +100,15 @@ class Courier:
         return bool(mails)
 
     async def _deliver(self, mail: Outgoing) -> None:
-        message = await self._write(mail)
         try:
+            message = await self._write(mail)
             if message is not None:
                 await self._transport.deliver(message)
         except Undelivered as error:
             await self._again(mail, for_good=error.for_good)
+            return
+        except (Fault, ValueError, LookupError):  # a mail that cannot be written must not stop the others
+            await self._again(mail, for_good=True)
             return
         async with self._units.write() as store:
             await store.mail.remove(mail.mail_id)

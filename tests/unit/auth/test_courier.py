@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from services.auth import tables
 from services.auth.courier import PAUSES, Undelivered
+from services.auth.mail import Outgoing
 from tests.unit.auth.world import EMAIL, URL, World, sha256
 from valv.audit.v1 import event_pb2
 
@@ -78,6 +79,16 @@ async def test_a_recipient_refused_for_good_is_not_tried_again(world: World) -> 
     await world.courier.step()
     world.clock.advance(86400)
     assert not await world.courier.step()
+
+
+async def test_a_mail_that_cannot_be_written_is_given_up_and_stops_no_other(world: World) -> None:
+    account = await world.sign_up()
+    async with world.units.write() as store:
+        await store.mail.add(Outgoing(world.ids.new("mai"), account, "of-another-version", "", world.clock.now()))
+    assert await world.courier.step()
+    assert not await world.courier.step()
+    assert len(world.server.taken) == 1
+    assert world.failures == ["a mail was given up"]
 
 
 async def test_a_mail_taken_by_a_process_that_died_is_delivered_by_another(world: World) -> None:
