@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from services.gateway import assets, contracts, openapi
 from services.gateway.authz import Authorizer, AuthSessions
 from services.gateway.composition import Composer
+from services.gateway.doors import Doors, DoorsCheck
 from services.gateway.handlers import EnvoyServices
 from services.gateway.ledger import Ledger
 from services.gateway.publisher import Publisher
@@ -45,6 +46,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     auth = runtime.channels.get("auth")
     certificate = Certificate(config.public.certificate, config.public.key, publisher, runtime.log)
     spans = Spans(_exporters(config))
+    doors = Doors((*asdict(config.upstreams).values(), config.envoy.control_plane), config.tls.bundle)
     return Application(
         foreign=(EnvoyServices(ads, Authorizer(AuthSessions(auth)), spans, config.tls.trust_domain, runtime.log),),
         tasks=(
@@ -52,6 +54,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             Endpoints(asdict(config.upstreams), publisher, runtime.log).run,
             certificate.run,
             publisher.run,
+            DoorsCheck(doors, ledger.found, runtime.log).run,
         ),
         probes=(publisher.ready,),
         closers=(spans.close,),

@@ -6,6 +6,7 @@ audit tells it; numbers begin at 1.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from services.kit.relay import Away
@@ -21,7 +22,7 @@ REFUSED = "CONFIGURATION_REFUSED"
 
 
 class Ledger:
-    """Appends one event at a time. Not for concurrent use."""
+    """Appends one event at a time, in the order asked for."""
 
     def __init__(self, sender: Sender, clock: Clock, ids: Ids) -> None:
         """Take the way to the log; nothing is sent yet."""
@@ -29,21 +30,41 @@ class Ledger:
         self._epoch = ids.new("epo")
         self._predecessor: str | None = None
         self._held = 0
-        self._pending: list[tuple[str, str, bytes]] = []
+        self._pending: list[tuple[tuple[str, ...], bytes]] = []
+        self._turn = asyncio.Lock()
 
     async def record(self, action: str, digest: str) -> None:
-        """Return when the log holds the event. Asked again after a failure, it sends the same record again.
+        """Return when the log holds that a configuration was pushed or rolled back.
+
+        Asked again after a failure, it sends the same record again.
 
         Raises:
             services.kit.relay.Away: The log did not answer, or does not hold it.
         """
-        if not self._pending or self._pending[-1][:2] != (action, digest):
-            self._pending.append((action, digest, self._event(action, digest)))
-        if self._predecessor is None:
-            self._predecessor, _ = await self._sender.head()
-        events = [event for _, _, event in self._pending]
-        highest = await self._sender.append(self._epoch, self._predecessor, self._held + 1, events)
-        self._settle(highest)
+        event = self._event(action, event_pb2.Object(kind="configuration", id="edge"))
+        event.details.digest = digest
+        if action == ROLLED_BACK:
+            event.outcome, event.reason = event_pb2.OUTCOME_FAILED, REFUSED
+        await self._append((action, digest), event)
+
+    async def found(self, check: str, state: str, measured: int) -> None:
+        """Return when the log holds the result of a live check.
+
+        Raises:
+            services.kit.relay.Away: The log did not answer, or does not hold it.
+        """
+        event = self._event("practice.check", event_pb2.Object(kind="practice", id=check))
+        event.details.state, event.details.count = state, measured
+        await self._append((check, state, str(measured)), event)
+
+    async def _append(self, key: tuple[str, ...], event: event_pb2.Event) -> None:
+        async with self._turn:
+            if not self._pending or self._pending[-1][0] != key:
+                self._pending.append((key, event.SerializeToString(deterministic=True)))
+            if self._predecessor is None:
+                self._predecessor, _ = await self._sender.head()
+            events = [data for _, data in self._pending]
+            self._settle(await self._sender.append(self._epoch, self._predecessor, self._held + 1, events))
 
     def _settle(self, highest: int) -> None:
         if highest < self._held + len(self._pending):
@@ -51,15 +72,13 @@ class Ledger:
         self._held += len(self._pending)
         self._pending.clear()
 
-    def _event(self, action: str, digest: str) -> bytes:
+    def _event(self, action: str, target: event_pb2.Object) -> event_pb2.Event:
         event = event_pb2.Event(
             event_id=self._ids.new("evt"),
             action=action,
-            outcome=event_pb2.OUTCOME_FAILED if action == ROLLED_BACK else event_pb2.OUTCOME_SUCCESS,
-            reason=REFUSED if action == ROLLED_BACK else "",
+            outcome=event_pb2.OUTCOME_SUCCESS,
             actor=event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id="gateway"),
-            object=event_pb2.Object(kind="configuration", id="edge"),
-            details=event_pb2.Details(digest=digest),
+            object=target,
         )
         event.time.FromDatetime(self._clock.now())
-        return event.SerializeToString(deterministic=True)
+        return event
