@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 SOCKET_MODE = 0o600
+AGAIN = {"base_interval": "0.25s", "max_interval": "2s"}  # else a gateway that was away is asked after 30 s
 SHRINK_AT, REFUSE_AT = 0.9, 0.95
 _FIXED_HEAP = "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"
 _CONNECTIONS = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
@@ -54,7 +55,9 @@ def _dynamic() -> Table:
             "api_type": "GRPC",
             "transport_api_version": "V3",
             "set_node_on_first_message_only": True,
-            "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_PLANE}}],
+            "grpc_services": [
+                {"envoy_grpc": {"cluster_name": CONTROL_PLANE, "retry_policy": {"retry_back_off": AGAIN}}}
+            ],
         },
         "lds_config": ads,
         "cds_config": ads,

@@ -22,10 +22,13 @@ from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 
 from deploy.cli import certs
+from services.gateway.bootstrap import bootstrap
+from services.gateway.config import Config
 from services.kit.assertion import AssertionVerifier
 from services.kit.call import Call
 from services.kit.chain import Chain
 from services.kit.clock import SystemClock
+from services.kit.config import load
 from services.kit.faults import NOT_FOUND, SESSION_ENDED, UNAUTHENTICATED, Fault
 from services.kit.ids import Ids
 from services.kit.server import Server
@@ -330,10 +333,7 @@ class Stage:
     async def start_envoy(self, *, wait: bool = True) -> asyncio.subprocess.Process:
         assert ENVOY is not None, "no Envoy: make sets it up"
         out = self.folder / "envoy.json"
-        command = (sys.executable, "-m", "services.gateway.bootstrap", "--config", str(self.folder / "gateway.toml"))
-        with out.open("wb") as target:
-            printed = await asyncio.create_subprocess_exec(*command, stdout=target)
-            assert await printed.wait() == 0
+        out.write_text(json.dumps(bootstrap(load(Config, self.folder / "gateway.toml").envoy)))
         flags = ("--disable-hot-restart", "--concurrency", "1", "-l", os.environ.get("EDGE_ENVOY_LOG", "warning"))
         with (self.folder / "envoy.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(str(ENVOY), "-c", str(out), *flags, stderr=log)
@@ -342,7 +342,7 @@ class Stage:
             await self.serving()
         return process
 
-    async def serving(self, seconds: float = 20.0) -> None:
+    async def serving(self, seconds: float = 60.0) -> None:
         async with self.client() as client, asyncio.timeout(seconds):
             while True:
                 try:

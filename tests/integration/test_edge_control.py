@@ -111,7 +111,7 @@ def recorded(stage: Stage) -> list[tuple[str, str]]:
     return [(event.action, event.details.digest) for event in stage.audit.events]
 
 
-async def until(true: Any, seconds: float = 10.0) -> None:
+async def until(true: Any, seconds: float = 40.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for lives in another process
             await asyncio.sleep(0.05)
@@ -232,7 +232,7 @@ async def test_the_edge_outlives_its_control_plane(stage: Stage) -> None:
         stage.audit.head = (stage.audit.epochs[0][0], 1)
         await stage.start_gateway()
 
-        for _ in range(100):
+        for _ in range(400):
             if (await client.get("/v1/session", headers={"valv-session": "tok-alone"})).status_code == 200:
                 break
             await asyncio.sleep(0.1)
