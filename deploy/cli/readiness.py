@@ -19,24 +19,36 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 def grpc_health(layout: Layout, role: str, port: int) -> Probe:
-    """Ask a service's gRPC health over mTLS."""
+    """Ask a service's gRPC health over mTLS. One channel asks until it serves: a new one each time would cost much."""
     folder = layout.certificates / "workload"
+    kept: list[grpc.aio.Channel] = []
 
     async def serves() -> bool:
-        credentials = grpc.ssl_channel_credentials(
-            (folder / "ca.pem").read_bytes(), (folder / "runner.key").read_bytes(), (folder / "runner.pem").read_bytes()
-        )
-        options = (("grpc.ssl_target_name_override", f"{role}.{DOMAIN}"), ("grpc.enable_http_proxy", 0))
-        async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options) as channel:
-            try:
-                reply = await health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(), timeout=_SECONDS
-                )
-            except grpc.aio.AioRpcError:
-                return False
-            return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+        if not kept:
+            kept.append(_channel(folder, role, port))
+        try:
+            reply = await health_pb2_grpc.HealthStub(kept[0]).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        if reply.status != health_pb2.HealthCheckResponse.SERVING:
+            return False
+        await kept.pop().close()
+        return True
 
     return serves
+
+
+def _channel(folder: Path, role: str, port: int) -> grpc.aio.Channel:
+    credentials = grpc.ssl_channel_credentials(
+        (folder / "ca.pem").read_bytes(), (folder / "runner.key").read_bytes(), (folder / "runner.pem").read_bytes()
+    )
+    options = (
+        ("grpc.ssl_target_name_override", f"{role}.{DOMAIN}"),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 100),
+    )
+    return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options)
 
 
 def https(layout: Layout, port: int, path: str = "/") -> Probe:

@@ -1,9 +1,9 @@
 """Runs billing: `python -m services.billing --config FILE`."""
 
-from services.billing import egress
+from services.billing.suites import pin_suites
 
 if __name__ == "__main__":
-    egress.pin_suites("services.billing")
+    pin_suites("services.billing")
 
     from services.billing.app import build
     from services.billing.config import Config

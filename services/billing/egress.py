@@ -5,9 +5,7 @@ Must never follow a redirect, use a proxy from the environment, or send a reques
 
 import asyncio
 import contextlib
-import os
 import ssl
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from services.kit import context
 from services.kit.clock import Clock
 
 LEAST_BITS = 256
-_OPENSSL_CONF = Path(__file__).with_name("openssl.cnf")
 _CONNECT_SECONDS = 3.0
 _MARGIN_SECONDS = 0.5
 
@@ -46,17 +43,6 @@ class Handshake:
         """
         if self.version != "TLSv1.3" or self.bits < LEAST_BITS:
             raise WeakConnection
-
-
-def pin_suites(module: str) -> None:
-    """Restart this process, once, with the OpenSSL configuration that offers 256-bit suites only.
-
-    The process keeps its id, arguments and environment. Must be called before anything else runs.
-    """
-    wanted = str(_OPENSSL_CONF)
-    if os.environ.get("OPENSSL_CONF") != wanted:
-        arguments = [sys.executable, "-m", module, *sys.argv[1:]]
-        os.execve(sys.executable, arguments, {**os.environ, "OPENSSL_CONF": wanted})  # noqa: S606 - ourselves
 
 
 def client_context(ca_bundle: Path | None) -> ssl.SSLContext:
