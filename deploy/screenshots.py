@@ -14,7 +14,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from deploy.cli.layout import REPOSITORY, Layout, Ports
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of an account made for the pictures
+PASSWORD = "a green lamp over the harbour"  # noqa: S105 - of an account made for the pictures
 SIZE = ViewportSize(width=1240, height=860)
 FOLDER = REPOSITORY / "docs" / "images"
 FILES = {
