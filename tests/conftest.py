@@ -26,14 +26,6 @@ def _refuse_sockets(event: str, args: tuple[object, ...]) -> None:
 sys.addaudithook(_refuse_sockets)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of one file on one worker, in order; those of tests/e2e say themselves what they share."""
-    for item in items:
-        if not item.path.is_relative_to(UNIT.parent / "e2e"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(UNIT.parent))))
-
-
 @pytest.fixture(autouse=True)
 def _socketless(request: pytest.FixtureRequest) -> Iterator[None]:
     """Turns the refusal on for tests/unit."""
