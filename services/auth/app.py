@@ -136,7 +136,7 @@ def _accounts(
 ) -> Accounts:
     clock = runtime.clock
     passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
-    decoy = SqlDecoy(stores.database, clock, _RANDOM.random)
+    decoy = SqlDecoy(stores.shared.sql_counters, clock, _RANDOM.random)
     throttle = Throttle(stores.shared.counters, clock, peppers.blind, decoy)
     tokens = MailTokens(clock, secrets.token_bytes)
     return Accounts(passwords, sessions, throttle, tokens, clock, runtime.ids, config.rates, config.product)
@@ -159,7 +159,8 @@ class _Shared:
     def __init__(self, config: Config, database: Database) -> None:
         shared = config.shared
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self.activity, self.counters, self.fanout = SqlActivity(database), SqlCounters(database), LocalFanout()
+        self.sql_counters = SqlCounters(database)
+        self.activity, self.counters, self.fanout = SqlActivity(database), self.sql_counters, LocalFanout()
         if shared.redis_url is not None:
             self._use_redis(shared, shared.redis_url)
         if shared.hints is Hints.POSTGRESQL:

@@ -57,6 +57,7 @@ class HashPool:
         except asyncio.CancelledError:
             if not running.cancel():
                 await asyncio.wait({waiting})
+                waiting.exception()  # nobody is left to be told
             raise
 
     def close(self) -> None:

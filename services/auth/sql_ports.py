@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,8 +16,10 @@ from services.auth.sessions import ActivityLost
 from services.auth.sql import from_microseconds, microseconds, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.kit.clock import Clock
     from services.kit.db import Database
@@ -64,38 +69,82 @@ class SqlActivity:
 
 
 class SqlCounters:
-    """Counters, in SQL: shared by all replicas, kept over restarts."""
+    """Counters, in SQL: shared by all replicas, kept over restarts. What is counted at one time shares one commit."""
 
     def __init__(self, database: Database) -> None:
         """Take the database."""
         self._database = database
+        self._waiting: list[_Change] = []
+        self._writer: asyncio.Task[None] | None = None
 
     async def hit(self, buckets: Sequence[str], expires: Sequence[datetime]) -> Sequence[int]:
-        """Count one in each bucket; returns the counts."""
-        counts: dict[str, int] = {}
-        async with self._database.write() as connection:
-            for bucket, end in sorted(zip(buckets, expires, strict=True)):  # one order of locks for all
-                statement = upsert(connection, t.counters).values(bucket=bucket, hits=1, expires_us=microseconds(end))
-                counted = statement.on_conflict_do_update(
-                    index_elements=[t.counters.c.bucket], set_={"hits": t.counters.c.hits + 1}
-                )
-                counts[bucket] = (await connection.execute(counted.returning(t.counters.c.hits))).scalar_one()
-        return [counts[bucket] for bucket in buckets]
+        """Count one in each bucket; returns the counts. Raises what the database raises."""
+        return await self._change(buckets, [microseconds(end) for end in expires])
 
     async def forgive(self, buckets: Sequence[str]) -> None:
-        """Take one back from each bucket; a count never goes below 0."""
-        async with self._database.write() as connection:
-            for bucket in sorted(buckets):
-                counted = (t.counters.c.bucket == bucket) & (t.counters.c.hits > 0)
-                await connection.execute(update(t.counters).where(counted).values(hits=t.counters.c.hits - 1))
+        """Take one back from each bucket; a count never goes below 0. Raises what the database raises."""
+        await self._change(buckets, None)
+
+    async def _change(self, buckets: Sequence[str], expires: Sequence[int] | None) -> Sequence[int]:
+        change = _Change(buckets, expires, asyncio.get_running_loop().create_future())
+        self._waiting.append(change)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return await change.done
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            changes, self._waiting = self._waiting, []
+            try:
+                async with self._database.write() as connection:
+                    results = await _apply(connection, changes)
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                for change in changes:
+                    if not change.done.done():
+                        change.done.set_exception(error)
+                continue
+            except BaseException:
+                for change in changes:
+                    change.done.cancel()
+                raise
+            for change, counts in zip(changes, results, strict=True):
+                if not change.done.done():
+                    change.done.set_result(counts)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Hits, or what is forgiven when there is no time of expiry."""
+
+    buckets: Sequence[str]
+    expires: Sequence[int] | None
+    done: asyncio.Future[Sequence[int]]
+
+
+async def _apply(connection: AsyncConnection, changes: Sequence[_Change]) -> list[list[int]]:
+    """Write changes in one order of locks for all replicas; return the count that each of their buckets reached."""
+    results = [[0] * len(change.buckets) for change in changes]
+    steps = [(bucket, row, column) for row, one in enumerate(changes) for column, bucket in enumerate(one.buckets)]
+    for bucket, row, column in sorted(steps):
+        expires = changes[row].expires
+        if expires is None:
+            counted = (t.counters.c.bucket == bucket) & (t.counters.c.hits > 0)
+            await connection.execute(update(t.counters).where(counted).values(hits=t.counters.c.hits - 1))
+            continue
+        statement = upsert(connection, t.counters).values(bucket=bucket, hits=1, expires_us=expires[column])
+        hit = statement.on_conflict_do_update(
+            index_elements=[t.counters.c.bucket], set_={"hits": t.counters.c.hits + 1}
+        )
+        results[row][column] = (await connection.execute(hit.returning(t.counters.c.hits))).scalar_one()
+    return results
 
 
 class SqlDecoy:
     """A commit like any other, of a row that means nothing. Many rows, so that nobody waits for another's lock."""
 
-    def __init__(self, database: Database, clock: Clock, chance: Callable[[], float]) -> None:
-        """Take the database; ``chance`` returns numbers in [0, 1)."""
-        self._counters, self._clock, self._chance = SqlCounters(database), clock, chance
+    def __init__(self, counters: SqlCounters, clock: Clock, chance: Callable[[], float]) -> None:
+        """Take the counters it hides among; ``chance`` returns numbers in [0, 1)."""
+        self._counters, self._clock, self._chance = counters, clock, chance
 
     async def commit(self) -> None:
         """Commit it. Raises what the database raises."""

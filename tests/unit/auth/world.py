@@ -121,7 +121,7 @@ class World:
         self.activity = activity or SqlActivity(self.database)
         self.sessions = Sessions(Limits(), self.clock, self.ids, self.random.randbytes, self.activity)
         self.tokens = MailTokens(self.clock, self.random.randbytes)
-        self.decoy = CountingDecoy(SqlDecoy(self.database, self.clock, self.random.random))
+        self.decoy = CountingDecoy(SqlDecoy(SqlCounters(self.database), self.clock, self.random.random))
         self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind, self.decoy)
         self.rates = rates or Rates()
         self.server = MailServer()
