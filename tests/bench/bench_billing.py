@@ -59,4 +59,3 @@ async def _timed(one: Callable[[int], Awaitable[None]], number: int) -> float:
     started = time.perf_counter()
     await one(number)
     return (time.perf_counter() - started) * 1000
-
