@@ -96,8 +96,21 @@ class Activity:
         Raises:
             Fault: NOT_FOUND: no such event, or another's. NOT_YET_PROVABLE: no checkpoint covers it yet.
         """
+        if not customer:
+            raise Fault(NOT_FOUND)
+        return await self._receipt(customer, event_id)
+
+    async def evidence(self, event_id: str) -> bytes:
+        """Return the receipt of an event that is about nobody: the result of a live check.
+
+        Raises:
+            Fault: NOT_FOUND: no such event, or it is about somebody. NOT_YET_PROVABLE: no checkpoint covers it yet.
+        """
+        return await self._receipt("", event_id)
+
+    async def _receipt(self, subject: str, event_id: str) -> bytes:
         kept = await self._records.find(event_id)
-        if kept is None or not customer or kept.subject != customer:
+        if kept is None or kept.subject != subject:
             raise Fault(NOT_FOUND)
         opening, latest = await self._bodies.open(kept), await self._heads.latest()
         if opening is None:

@@ -63,6 +63,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     lease = SqlLease(stores.databases[0], clock, runtime.ids.new("hld"))
     sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
     bodies, heads = Bodies(stores.keyring), CheckpointReader(stores.checkpoints, clock)
+    activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
 
@@ -74,9 +75,9 @@ async def build(config: Config, runtime: Runtime) -> Application:
     return Application(
         handlers=_handlers(
             AppendHandlers(appender),
-            ActivityHandlers(Activity(records, bodies, stores.keyring, heads, stores.tiles)),
+            ActivityHandlers(activity),
             LogHandlers(heads, stores.tiles, signer.verifier.vkey),
-            PracticesHandlers(records, clock),
+            PracticesHandlers(records, activity, clock),
         ),
         outbox=stores.outbox,
         sender=OwnRecords(appender),

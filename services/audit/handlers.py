@@ -129,9 +129,9 @@ class LogHandlers:
 class PracticesHandlers:
     """PracticesService."""
 
-    def __init__(self, log: SqlLog, clock: Clock) -> None:
-        """Take where the evidence is."""
-        self._log, self._clock = log, clock
+    def __init__(self, log: SqlLog, activity: Activity, clock: Clock) -> None:
+        """Take where the evidence is, and what writes receipts."""
+        self._log, self._activity, self._clock = log, activity, clock
 
     async def list_practices(
         self, request: practices_pb2.ListPracticesRequest, call: Call
@@ -140,6 +140,15 @@ class PracticesHandlers:
         practices = judge(await self._log.evidence(), self._clock.now())
         call.reply_metadata.append(("cache-control", "public, max-age=5"))
         return practices_pb2.ListPracticesResponse(practices=[wire.practice_message(each) for each in practices])
+
+    async def get_evidence(self, request: practices_pb2.GetEvidenceRequest, call: Call) -> HttpBody:
+        """Return the receipt of a check's latest result; NOT_FOUND when it has none."""
+        found = (await self._log.evidence()).get(request.check)
+        if found is None:
+            raise Fault(NOT_FOUND)
+        receipt = await self._activity.evidence(found.event_id)
+        call.reply_metadata.append(("cache-control", "no-store"))
+        return HttpBody(content_type=_TEXT, data=receipt)
 
 
 def _require_id(prefix: str, name: str, text: str) -> None:

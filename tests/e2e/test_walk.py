@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.cli.layout import REPOSITORY
@@ -125,6 +126,19 @@ def test_signing_out_means_out(live: Live) -> None:
         eventually(lambda at=path: True if _bearing(person, assertion, at) == 401 else None, 2)  # type: ignore[misc]
 
 
+@pytest.mark.clause("P5")
+def test_a_stranger_can_verify_the_evidence_of_a_promise(live: Live, tmp_path: Path) -> None:
+    stranger = Person(live).http
+    receipt = eventually(lambda: _evidence(stranger, "auth.password_parameters"), 60)
+    (tmp_path / "receipt.txt").write_text(receipt)
+    (tmp_path / "key.txt").write_text(stranger.get("/log/key").text)
+    done = _verify(tmp_path / "receipt.txt", tmp_path / "key.txt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "practice.check" in done.stdout
+    for name in ("auth.nothing", "auth.session.open", "%2e%2e"):
+        assert stranger.get(f"/v1/practices/{name}/receipt").status_code == 404
+
+
 def test_the_security_page_tells_the_state_of_every_promise(live: Live, person: Person) -> None:
     practices = person.get("/v1/practices")["practices"]
     assert [practice["promise"] for practice in practices] == [f"P{number}" for number in range(1, 16)]
@@ -138,6 +152,11 @@ def _kept(person: Person, promises: set[str]) -> set[str] | None:
     practices = person.get("/v1/practices")["practices"]
     kept = {practice["promise"] for practice in practices if practice["state"] == "STATE_KEPT"}
     return kept if promises <= kept else None
+
+
+def _evidence(client: httpx.Client, check: str) -> str | None:
+    reply = client.get(f"/v1/practices/{check}/receipt")
+    return reply.text if reply.status_code == 200 else None
 
 
 def _provable(person: Person, wanted: set[str]) -> list[dict[str, object]] | None:

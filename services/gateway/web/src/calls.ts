@@ -74,6 +74,9 @@ export const listActivity = (api: Api, token: string) => api.call<ActivityPage>(
 /** Where an event's receipt is. */
 export const receiptPath = (event: string): string => `/v1/activity/${encodeURIComponent(event)}/receipt`;
 
+/** Where the receipt of a live check's latest result is. Public. */
+export const evidencePath = (check: string): string => `/v1/practices/${encodeURIComponent(check)}/receipt`;
+
 /** Lists the promises with the state of their live checks. Public. */
 export const listPractices = async (api: Api): Promise<readonly Practice[]> => {
   const options = { anonymous: true, passive: true };

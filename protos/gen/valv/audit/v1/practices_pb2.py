@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvalv/audit/v1/practices.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"\x16\n\x14ListPracticesRequest\"C\n\x15ListPracticesResponse\x12*\n\tpractices\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Practice\"\xd8\x01\n\x08Practice\x12\x0f\n\x07promise\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.valv.audit.v1.Practice.State\x12$\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x14.valv.audit.v1.Check\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_NO_CHECK\x10\x01\x12\x11\n\rSTATE_UNKNOWN\x10\x02\x12\x0e\n\nSTATE_KEPT\x10\x03\x12\x10\n\x0cSTATE_BROKEN\x10\x04\"\x9e\x01\n\x05\x43heck\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.valv.audit.v1.Practice.State\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x04\x12\x10\n\x08measured\x18\x06 \x01(\x04\x32\xaa\x01\n\x10PracticesService\x12\x95\x01\n\rListPractices\x12#.valv.audit.v1.ListPracticesRequest\x1a$.valv.audit.v1.ListPracticesResponse\"9\xca\xda\x18 \n\x05\x65nvoy\x10\x01 \x01*\x0f\x10\x03\x1a\x0bpublic page0\x01X\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/practicesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvalv/audit/v1/practices.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"#\n\x12GetEvidenceRequest\x12\r\n\x05\x63heck\x18\x01 \x01(\t\"\x16\n\x14ListPracticesRequest\"C\n\x15ListPracticesResponse\x12*\n\tpractices\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Practice\"\xd8\x01\n\x08Practice\x12\x0f\n\x07promise\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.valv.audit.v1.Practice.State\x12$\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x14.valv.audit.v1.Check\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_NO_CHECK\x10\x01\x12\x11\n\rSTATE_UNKNOWN\x10\x02\x12\x0e\n\nSTATE_KEPT\x10\x03\x12\x10\n\x0cSTATE_BROKEN\x10\x04\"\x9e\x01\n\x05\x43heck\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.valv.audit.v1.Practice.State\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x04\x12\x10\n\x08measured\x18\x06 \x01(\x04\x32\xf1\x02\n\x10PracticesService\x12\x95\x01\n\rListPractices\x12#.valv.audit.v1.ListPracticesRequest\x1a$.valv.audit.v1.ListPracticesResponse\"9\xca\xda\x18 \n\x05\x65nvoy\x10\x01 \x01*\x0f\x10\x03\x1a\x0bpublic page0\x01X\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/practices\x12\xc4\x01\n\x0bGetEvidence\x12!.valv.audit.v1.GetEvidenceRequest\x1a\x14.google.api.HttpBody\"|\xca\xda\x18S\n\x05\x65nvoy\x10\x01 \x01*B\x10\x03\x1a>public page; the results are about the service and name nobody0\x01X\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/practices/{check}/receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRACTICESSERVICE'].methods_by_name['ListPractices']._loaded_options = None
   _globals['_PRACTICESSERVICE'].methods_by_name['ListPractices']._serialized_options = b'\312\332\030 \n\005envoy\020\001 \001*\017\020\003\032\013public page0\001X\001\202\323\344\223\002\017\022\r/v1/practices'
-  _globals['_LISTPRACTICESREQUEST']._serialized_start=141
-  _globals['_LISTPRACTICESREQUEST']._serialized_end=163
-  _globals['_LISTPRACTICESRESPONSE']._serialized_start=165
-  _globals['_LISTPRACTICESRESPONSE']._serialized_end=232
-  _globals['_PRACTICE']._serialized_start=235
-  _globals['_PRACTICE']._serialized_end=451
-  _globals['_PRACTICE_STATE']._serialized_start=348
-  _globals['_PRACTICE_STATE']._serialized_end=451
-  _globals['_CHECK']._serialized_start=454
-  _globals['_CHECK']._serialized_end=612
-  _globals['_PRACTICESSERVICE']._serialized_start=615
-  _globals['_PRACTICESSERVICE']._serialized_end=785
+  _globals['_PRACTICESSERVICE'].methods_by_name['GetEvidence']._loaded_options = None
+  _globals['_PRACTICESSERVICE'].methods_by_name['GetEvidence']._serialized_options = b'\312\332\030S\n\005envoy\020\001 \001*B\020\003\032>public page; the results are about the service and name nobody0\001X\001\202\323\344\223\002\037\022\035/v1/practices/{check}/receipt'
+  _globals['_GETEVIDENCEREQUEST']._serialized_start=168
+  _globals['_GETEVIDENCEREQUEST']._serialized_end=203
+  _globals['_LISTPRACTICESREQUEST']._serialized_start=205
+  _globals['_LISTPRACTICESREQUEST']._serialized_end=227
+  _globals['_LISTPRACTICESRESPONSE']._serialized_start=229
+  _globals['_LISTPRACTICESRESPONSE']._serialized_end=296
+  _globals['_PRACTICE']._serialized_start=299
+  _globals['_PRACTICE']._serialized_end=515
+  _globals['_PRACTICE_STATE']._serialized_start=412
+  _globals['_PRACTICE_STATE']._serialized_end=515
+  _globals['_CHECK']._serialized_start=518
+  _globals['_CHECK']._serialized_end=676
+  _globals['_PRACTICESSERVICE']._serialized_start=679
+  _globals['_PRACTICESSERVICE']._serialized_end=1048
 # @@protoc_insertion_point(module_scope)

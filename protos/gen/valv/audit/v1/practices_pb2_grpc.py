@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from valv.audit.v1 import practices_pb2 as valv_dot_audit_dot_v1_dot_practices__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -40,6 +41,11 @@ class PracticesServiceStub:
                 request_serializer=valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesRequest.SerializeToString,
                 response_deserializer=valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesResponse.FromString,
                 _registered_method=True)
+        self.GetEvidence = channel.unary_unary(
+                '/valv.audit.v1.PracticesService/GetEvidence',
+                request_serializer=valv_dot_audit_dot_v1_dot_practices__pb2.GetEvidenceRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class PracticesServiceServicer:
@@ -53,6 +59,14 @@ class PracticesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvidence(self, request, context):
+        """Returns the receipt of a check's latest result: a c2sp.org/tlog-proof file,
+        verifiable offline by anyone. text/plain.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PracticesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +74,11 @@ def add_PracticesServiceServicer_to_server(servicer, server):
                     servicer.ListPractices,
                     request_deserializer=valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesRequest.FromString,
                     response_serializer=valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesResponse.SerializeToString,
+            ),
+            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvidence,
+                    request_deserializer=valv_dot_audit_dot_v1_dot_practices__pb2.GetEvidenceRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +109,33 @@ class PracticesService:
             '/valv.audit.v1.PracticesService/ListPractices',
             valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesRequest.SerializeToString,
             valv_dot_audit_dot_v1_dot_practices__pb2.ListPracticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.audit.v1.PracticesService/GetEvidence',
+            valv_dot_audit_dot_v1_dot_practices__pb2.GetEvidenceRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 The security page: each promise with the state of its live check."""
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from valv.audit.v1 import practices_pb2 as _practices_pb2
 import abc as _abc_1
@@ -35,6 +36,10 @@ class PracticesServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PracticesServiceAsyncStub: ...
     ListPractices: _grpc.UnaryUnaryMultiCallable[_practices_pb2.ListPracticesRequest, _practices_pb2.ListPracticesResponse]
     """Lists the promises P1..P15."""
+    GetEvidence: _grpc.UnaryUnaryMultiCallable[_practices_pb2.GetEvidenceRequest, _httpbody_pb2.HttpBody]
+    """Returns the receipt of a check's latest result: a c2sp.org/tlog-proof file,
+    verifiable offline by anyone. text/plain.
+    """
 
 @_typing.type_check_only
 class PracticesServiceAsyncStub(PracticesServiceStub):
@@ -43,6 +48,10 @@ class PracticesServiceAsyncStub(PracticesServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPractices: _aio.UnaryUnaryMultiCallable[_practices_pb2.ListPracticesRequest, _practices_pb2.ListPracticesResponse]  # type: ignore[assignment]
     """Lists the promises P1..P15."""
+    GetEvidence: _aio.UnaryUnaryMultiCallable[_practices_pb2.GetEvidenceRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns the receipt of a check's latest result: a c2sp.org/tlog-proof file,
+    verifiable offline by anyone. text/plain.
+    """
 
 class PracticesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Serves the promises and their evidence to anyone."""
@@ -54,5 +63,15 @@ class PracticesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_practices_pb2.ListPracticesResponse, _abc.Awaitable[_practices_pb2.ListPracticesResponse]]:
         """Lists the promises P1..P15."""
+
+    @_abc_1.abstractmethod
+    def GetEvidence(
+        self,
+        request: _practices_pb2.GetEvidenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns the receipt of a check's latest result: a c2sp.org/tlog-proof file,
+        verifiable offline by anyone. text/plain.
+        """
 
 def add_PracticesServiceServicer_to_server(servicer: PracticesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,6 +11,7 @@ export const promises = {
   "practice.measured": "{check}: {count}",
   "practice.notMeasured": "not run yet",
   "practice.index": "log entry {index}",
+  "practice.receiptIndex": "Receipt of log entry {index}",
   "practice.tally.one": "{count} of {total} promises is checked live and kept.",
   "practice.tally.other": "{count} of {total} promises are checked live and kept.",
   "practice.tallyBroken.one": "{count} is broken.",

@@ -13,6 +13,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "practice.measured": "{check}: {count}",
   "practice.notMeasured": "inte körd ännu",
   "practice.index": "loggpost {index}",
+  "practice.receiptIndex": "Kvitto på loggpost {index}",
   "practice.tally.one": "{count} av {total} löften kontrolleras löpande och hålls.",
   "practice.tally.other": "{count} av {total} löften kontrolleras löpande och hålls.",
   "practice.tallyBroken.one": "{count} är brutet.",

@@ -3,7 +3,7 @@
  * promise kept that the server does not call kept.
  */
 import { useEffect, useState } from "preact/hooks";
-import { listPractices } from "../calls.ts";
+import { evidencePath, listPractices } from "../calls.ts";
 import { ago, exact, number } from "../format.ts";
 import { type Key, maybe, plural, t } from "../language.ts";
 import { Pill, type PillTone } from "../parts/marks.tsx";
@@ -104,7 +104,13 @@ function CheckLine({ check }: { readonly check: Check }) {
             {ago(check.time)}
           </time>
           {" · "}
-          {t("practice.index", { index: number(check.index) })}
+          <a
+            href={evidencePath(check.check)}
+            download={`receipt-${check.check}.txt`}
+            aria-label={t("practice.receiptIndex", { index: number(check.index) })}
+          >
+            {t("practice.index", { index: number(check.index) })}
+          </a>
         </span>
       )}
     </p>
