@@ -55,8 +55,9 @@ setup: .setup-test ## install everything into .venv, .envoy and the built web cl
 	@$(PYTHON) deploy/setup.py $(@:.setup-%=%)
 
 .PHONY: protos
-protos: .setup-test ## generate protos/gen from the contracts
+protos: .setup-test ## generate protos/gen and docs/access.md from the contracts
 	@$(BIN)/python protos/generate.py
+	@$(BIN)/python -m services.gateway.access_table > docs/access.md
 
 .PHONY: tcb
 tcb: .setup-test ## measure the trusted computing base into deploy/tcb.toml

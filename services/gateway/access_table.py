@@ -42,9 +42,14 @@ def _row(method: Method) -> tuple[str, ...]:
     )
 
 
+def document() -> str:
+    """Return the page ``docs/access.md``."""
+    return "# Who may call what\n\nPrinted from the contracts by `make protos`.\n\n" + markdown(contracts.methods())
+
+
 def main() -> int:
-    """Print the table."""
-    sys.stdout.write(markdown(contracts.methods()))
+    """Print the page."""
+    sys.stdout.write(document())
     return 0
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, ServiceDescriptor
 
+from services.gateway import access_table
 from services.kit.policy import Effect, methods_of
 from tests.architecture.repository import ROOT, SERVICES
 
@@ -74,3 +75,7 @@ def test_every_secret_field_is_redacted() -> None:
     strings = [field for field in secret if field.type in {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES}]
     assert strings, "the search finds nothing: it is broken"
     assert [field.full_name for field in strings if not field.GetOptions().debug_redact] == []
+
+
+def test_the_access_table_in_the_docs_is_what_the_contracts_say() -> None:
+    assert (ROOT / "docs/access.md").read_text("utf-8") == access_table.document(), "run make protos"
