@@ -34,6 +34,7 @@ def _socketless(request: pytest.FixtureRequest) -> Iterator[None]:
     _guard["on"] = False
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file on one worker, in order; and all walks on one: they share a running Valv."""
     for item in items:
