@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from tests.architecture.repository import ROOT, SERVICES
-from tests.support.containers import image
+from tests.support.containers import LABELS, image
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -46,7 +46,7 @@ def test_an_image_starts_as_nobody_and_holds_one_service(engine: docker.DockerCl
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         network_mode="none",
-        labels={"org.testcontainers": "true"},
+        labels=LABELS,
         remove=True,
     )
     assert output.decode().split() == ["65534", *sorted(["kit", service])]

@@ -30,6 +30,8 @@ IMAGES = {
     "python": "python:3.13-slim",
 }
 SERVERS = ("postgres", "valkey", "seaweedfs")
+# Whoever started this run can find what it left behind if it is killed.
+LABELS = {"valv.test-run": os.environ.get("VALV_TEST_RUN", "by-hand")}
 
 
 def image(name: str) -> str:
@@ -70,13 +72,13 @@ class ContainerServers:
             "driver": "psycopg",
         }
         container = PostgresContainer(image("postgres"), **names)
-        with container.with_command(["postgres", "-c", "fsync=off"]):
+        with container.with_command(["postgres", "-c", "fsync=off"]).with_kwargs(labels=LABELS):
             yield container.get_connection_url()
 
     @contextmanager
     def valkey(self) -> Iterator[str]:
         """Serves Valkey."""
-        with ValkeyContainer(image("valkey")) as container:
+        with ValkeyContainer(image("valkey")).with_kwargs(labels=LABELS) as container:
             yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port()}/0"
 
     @contextmanager
@@ -89,7 +91,7 @@ class ContainerServers:
             Path(folder).chmod(0o755)
             command = "mini -dir=/data -ip.bind=0.0.0.0 -webdav=false -master.telemetry=false -s3.config=/etc/s3.json"
             container = DockerContainer(image("seaweedfs")).with_command(command).with_exposed_ports(8333)
-            container.with_volume_mapping(str(config), "/etc/s3.json", "ro")
+            container.with_volume_mapping(str(config), "/etc/s3.json", "ro").with_kwargs(labels=LABELS)
             with container.waiting_for(HttpWaitStrategy(8333, "/healthz")):
                 url = f"http://{container.get_container_host_ip()}:{container.get_exposed_port(8333)}"
                 yield S3Endpoint(url, keys.access_key, keys.secret_key)
