@@ -22,7 +22,7 @@ run: .setup-run ## set up what is missing and serve Valv at https://localhost:84
 .PHONY: test
 test: check ## set up, check everything, run every test
 	@$(PYTHON) deploy/setup.py npm test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 .PHONY: check
 check: .setup-test ## formats, lints, types, contracts, stubs, layers, trusted computing base, file sizes
@@ -37,7 +37,7 @@ check: .setup-test ## formats, lints, types, contracts, stubs, layers, trusted c
 
 .PHONY: clauses
 clauses: .setup-test ## run every test and print clause -> tests -> result
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --clauses $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --clauses $(ARGS)
 
 .PHONY: bench
 bench: .setup-test ## measure Valv beside the raw limits of this machine; ARGS=audit measures one part

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.backends", "tests.support.clauses"]
+pytest_plugins = ["tests.support.backends", "tests.support.clauses", "tests.support.sharing"]
 
 UNIT = Path(__file__).parent / "unit"
 _guard = {"on": False}
@@ -32,13 +32,3 @@ def _socketless(request: pytest.FixtureRequest) -> Iterator[None]:
     _guard["on"] = request.path.is_relative_to(UNIT)
     yield
     _guard["on"] = False
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one worker, in order; and all walks on one: they share a running Valv."""
-    for item in items:
-        walk = "tests/e2e/" in item.nodeid
-        if walk:
-            item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.xdist_group("live" if walk else item.nodeid.partition("::")[0]))
