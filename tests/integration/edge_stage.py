@@ -211,6 +211,9 @@ class Audit:
     ) -> practices_pb2.ListPracticesResponse:
         return practices_pb2.ListPracticesResponse(practices=[practices_pb2.Practice(promise="P1")])
 
+    async def get_evidence(self, request: practices_pb2.GetEvidenceRequest, _call: Call) -> httpbody_pb2.HttpBody:
+        return httpbody_pb2.HttpBody(content_type="text/plain", data=request.check.encode())
+
 
 class Files:
     """FileService, and a data plane that tells what it was sent."""
