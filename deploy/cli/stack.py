@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 60.0
+ENVIRONMENT = {"GRPC_VERBOSITY": "NONE"}
+"""gRPC's core writes lines of its own about every stranger it refuses; it reads this when it is loaded."""
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 
@@ -90,7 +92,7 @@ class Stack:
         with os.fdopen(os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *program.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self._folder, start_new_session=True, umask=0o077,
+                cwd=self._folder, start_new_session=True, umask=0o077, env={**os.environ, **ENVIRONMENT},
             )  # fmt: skip
         running = self.running[name] = Running(program, process)
         deadline = asyncio.get_running_loop().time() + START_SECONDS

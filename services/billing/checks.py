@@ -7,6 +7,7 @@ Must never record, log or keep what it found: counts only.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from valv.audit.v1 import event_pb2
 CARD_NUMBERS = "billing.card_numbers_in_store"
 GATEWAY_TLS = "billing.gateway_tls"
 _PAGE = 500
+_GRPC_PREFIX = re.compile(r"[IWEF]\d{4} [\d:.]+ +\d+ ")
+"""Time and thread that gRPC's core puts before its own lines."""
 _MACHINE_MADE = frozenset({"time", "request_id", "trace_id"})
 """Fields of a log line whose form the kit makes itself; their digits may look like anything."""
 
@@ -134,7 +137,7 @@ def _of_line(line: str) -> list[str]:
     try:
         fields = json.loads(line)
     except ValueError:
-        return [line]
+        return [_GRPC_PREFIX.sub("", line, count=1)]
     if not isinstance(fields, dict):
         return [line]
     return [json.dumps(value) for name, value in fields.items() if name not in _MACHINE_MADE and not is_id(str(value))]
