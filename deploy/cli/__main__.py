@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -19,6 +20,7 @@ def main() -> int:
         sys.stdout.write("usage: valv <command>\n\n")
         sys.stdout.write("".join(f"  {name:10} {about}\n" for name, about in COMMANDS.items()))
         return 0 if name in ("", "help", "--help") else 2
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read when gRPC is loaded: its own lines are not for people
     return int(importlib.import_module(f"deploy.cli.{name}").main(arguments))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import socket
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,11 +27,21 @@ class Ports:
     smtp: int = 9202
     mail: int = 9203
 
+    def taken(self) -> list[int]:
+        """Return those that another program listens on."""
+        return [port for port in asdict(self).values() if _listens(port)]
+
     @classmethod
     def of(cls, numbers: list[int]) -> Ports:
         """Return ports from a list of free ones."""
         names = cls.__dataclass_fields__
         return cls(**dict(zip(names, numbers, strict=True)))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        one.settimeout(1)
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass(frozen=True)

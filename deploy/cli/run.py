@@ -35,6 +35,12 @@ def main(arguments: list[str]) -> int:
         if not alone:
             _say(f"Valv already runs with its state in {layout.state}.")
             return 1
+        taken = layout.ports.taken()
+        if taken:
+            _say(
+                f"Another program listens on port {', '.join(map(str, taken))}. Stop it, or choose: --first-port 20000"
+            )
+            return 1
         return asyncio.run(_run(layout))
 
 
