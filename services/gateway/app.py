@@ -46,9 +46,14 @@ async def build(config: Config, runtime: Runtime) -> Application:
     auth = runtime.channels.get("auth")
     certificate = Certificate(config.public.certificate, config.public.key, publisher, runtime.log)
     spans = Spans(_exporters(config))
+
+    def failed(status: str) -> None:
+        runtime.log.warning("auth did not say whether a session lives", status=status)
+
+    sessions = AuthSessions(auth, failed)
     doors = Doors((*asdict(config.upstreams).values(), config.envoy.control_plane), config.tls.bundle)
     return Application(
-        foreign=(EnvoyServices(ads, Authorizer(AuthSessions(auth)), spans, config.tls.trust_domain, runtime.log),),
+        foreign=(EnvoyServices(ads, Authorizer(sessions), spans, config.tls.trust_domain, runtime.log),),
         tasks=(
             Watch(auth, state, runtime.clock).run,
             Endpoints(asdict(config.upstreams), publisher, runtime.log).run,

@@ -21,12 +21,12 @@ from services.kit.status import http_status, json_body
 from valv.auth.v1 import session_pb2, session_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 COOKIE_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
 EARLY_SECONDS = 2
 """A browser forgets an assertion this much before it runs out, so that none runs out on its way."""
-RENEW_SECONDS = 1.5
+RENEW_SECONDS = 5.0
 _ENDED = {reason.name: reason for reason in (UNAUTHENTICATED, SESSION_ENDED)}
 
 
@@ -50,9 +50,9 @@ class Sessions(Protocol):
 class AuthSessions:
     """Sessions as the auth service knows them."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        """Take the channel to auth."""
-        self._stub = session_pb2_grpc.SessionServiceStub(channel)
+    def __init__(self, channel: grpc.aio.Channel, failed: Callable[[str], None]) -> None:
+        """Take the channel to auth, and what is told the status when auth does not say."""
+        self._stub, self._failed = session_pb2_grpc.SessionServiceStub(channel), failed
 
     async def renew(self, token: str, *, passive: bool) -> Renewed:
         """Exchange an opaque token for an assertion.
@@ -67,6 +67,7 @@ class AuthSessions:
             ended = _ENDED.get(reason_of(error))
             if ended is not None:
                 raise Fault(ended) from None
+            self._failed(error.code().name)
             raise Fault(UNAVAILABLE, retry_after=1) from None
         return Renewed(reply.assertion, reply.session_id, reply.lifetime.ToTimedelta().total_seconds())
 

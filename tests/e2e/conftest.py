@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.support.live import Live
+
+TOLD_LINES = 40
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +20,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield made
     finally:
         made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows beside a failed walk what the processes complained about last."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("live")
+    if report.failed and isinstance(made, Live):
+        report.sections.append(("what the processes complained about", "\n".join(made.complaints(TOLD_LINES))))
+    return report

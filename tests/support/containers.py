@@ -5,11 +5,13 @@ Images are public, pinned ones; VALV_TEST_IMAGE_<NAME> names another, such as th
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,8 @@ def image(name: str) -> str:
 
 def unavailable() -> str | None:
     """Says why containers cannot be used here, or None when they can. Pulls images that are missing."""
-    try:
-        client = docker.from_env(timeout=600)
-    except DockerException:
+    client = _engine()
+    if client is None:
         return "no container engine answers"
     try:
         client.ping()
@@ -56,6 +57,15 @@ def unavailable() -> str | None:
         return f"the engine answers, but {image(name)} is neither here nor can be pulled"
     finally:
         client.close()
+    return None
+
+
+def _engine() -> docker.DockerClient | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # one that cannot connect leaves its socket to the collector
+        with suppress(DockerException):
+            return docker.from_env(timeout=600)
+        gc.collect()
     return None
 
 

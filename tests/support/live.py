@@ -76,6 +76,14 @@ class Live:
         """Return what a process has logged."""
         return (self.layout.logs / f"{name}.log").read_text("utf-8", "replace")
 
+    def complaints(self, lines: int) -> list[str]:
+        """Return the last lines in which each process complained of something."""
+        found = []
+        for file in sorted(self.layout.logs.glob("*.log")):
+            said = file.read_text("utf-8", "replace").splitlines()
+            found += [line for line in said if '"INFO"' not in line and '"DEBUG"' not in line][-lines:]
+        return found
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 

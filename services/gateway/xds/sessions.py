@@ -86,7 +86,7 @@ def _authz() -> Table:
     asserted = {"filter": _EDGE_METADATA, "path": [{"key": "asserted"}], "value": {"string_match": {"exact": "yes"}}}
     table = {
         "transport_api_version": "V3",
-        "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}, "timeout": "2s"},
+        "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}, "timeout": "6s"},
         "failure_mode_allow": False,
         "status_on_error": {"code": "ServiceUnavailable"},
         "validate_mutations": True,
