@@ -20,8 +20,9 @@ from services.auth.checks import Checks
 from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
 from services.auth.fanout import LocalFanout, PostgresFanout
-from services.auth.handlers import AccountHandlers, SessionHandlers, WatchHandlers
+from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
+from services.auth.internal_handlers import SessionHandlers, WatchHandlers
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.passwords import Passwords

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from services.auth.revocations import FanoutLost
 from services.auth.sessions import MAX_IDLE, ActivityLost
-from services.auth.sql import from_microseconds, microseconds
+from services.auth.sql_times import from_microseconds, microseconds
 from services.kit.faults import UNAVAILABLE, Fault
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import tables as t
 from services.auth.sessions import ActivityLost
-from services.auth.sql import from_microseconds, microseconds, upsert
+from services.auth.sql_times import from_microseconds, microseconds, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,7 +36,7 @@ def _row(method: Method) -> tuple[str, ...]:
         policy.subject.name.lower(),
         "-" if policy.fresh_within is None else f"{policy.fresh_within:g} s",
         policy.rate.name.lower(),
-        f"`{policy.action}`" if policy.action else "none",
+        ", or ".join(f"`{action}`" for action in (policy.action, *policy.alternatives) if action) or "none",
         "no" if policy.passive else "yes",
         f"{policy.max_request_bytes} B",
     )

@@ -27,8 +27,13 @@ class Record:
     def __init__(self) -> None:
         """Begin empty."""
         self.subject = ""
+        self.action = ""
         self.target = event_pb2.Object()
         self.details = event_pb2.Details()
+
+    def instead(self, action: str) -> None:
+        """Record this action, one of the alternatives that the policy declares, in place of the policy's own."""
+        self.action = action
 
     def object(self, kind: str, object_id: str) -> None:
         """Say what was touched."""

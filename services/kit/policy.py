@@ -56,6 +56,8 @@ class Policy:
     rate: RateClass
     effect: Effect
     action: str
+    alternatives: tuple[str, ...] = ()
+    """Actions a handler may record instead."""
     fresh_within: float | None = None
     passive: bool = False
     idempotency_key: bool = False
@@ -125,6 +127,27 @@ def _method(service: ServiceDescriptor, method: MethodDescriptor) -> Method:
 
 def _policy(name: str, source: policy_pb2.Policy) -> Policy:
     rule = source.audit
+    _require_whole(name, source)
+    return Policy(
+        callers=frozenset(source.callers),
+        subject=Subject(source.subject),
+        rate=RateClass(source.rate),
+        effect=Effect(rule.effect),
+        action=rule.action,
+        alternatives=tuple(rule.alternatives),
+        fresh_within=source.fresh_within.ToTimedelta().total_seconds() if source.HasField("fresh_within") else None,
+        passive=source.passive,
+        idempotency_key=source.idempotency_key,
+        plain_http=source.transport == policy_pb2.TRANSPORT_HTTP,
+        max_request_bytes=source.max_request_bytes or DEFAULT_REQUEST_BYTES,
+        media_types=tuple(source.media_types),
+        any_origin=source.any_origin,
+        reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
+    )
+
+
+def _require_whole(name: str, source: policy_pb2.Policy) -> None:
+    rule = source.audit
     wrong = [
         text
         for text, bad in (
@@ -148,21 +171,6 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
     if wrong:
         message = f"{name}: {', '.join(wrong)}"
         raise PolicyError(message)
-    return Policy(
-        callers=frozenset(source.callers),
-        subject=Subject(source.subject),
-        rate=RateClass(source.rate),
-        effect=Effect(rule.effect),
-        action=rule.action,
-        fresh_within=source.fresh_within.ToTimedelta().total_seconds() if source.HasField("fresh_within") else None,
-        passive=source.passive,
-        idempotency_key=source.idempotency_key,
-        plain_http=source.transport == policy_pb2.TRANSPORT_HTTP,
-        max_request_bytes=source.max_request_bytes or DEFAULT_REQUEST_BYTES,
-        media_types=tuple(source.media_types),
-        any_origin=source.any_origin,
-        reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
-    )
 
 
 def _bindings(rule: HttpRule) -> tuple[Binding, ...]:

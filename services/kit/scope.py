@@ -75,7 +75,7 @@ class Scope:
         if self._recorded:
             await self._commit()
             return
-        event = self._event(self._call.method.policy.action)
+        event = self._event(self._action())
         if self._connection is None:
             await self._outbox.record(event)
         else:
@@ -108,6 +108,13 @@ class Scope:
         opened, self._open, self._connection = self._open, None, None
         if opened is not None:
             await opened.__aexit__(None, None, None)
+
+    def _action(self) -> str:
+        policy, instead = self._call.method.policy, self._call.record.action
+        if instead and instead not in policy.alternatives:
+            message = f"{self._call.method.full_name} does not declare {instead}"
+            raise RuntimeError(message)
+        return instead or policy.action
 
     def _known(self) -> bool:
         return bool(self._call.assertion or self._call.record.subject or self._call.peer.role not in ("", "envoy"))

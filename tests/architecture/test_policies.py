@@ -48,14 +48,18 @@ def test_every_method_has_a_whole_policy(service: ServiceDescriptor) -> None:
 
 @pytest.mark.clause("P5")
 def test_actions_are_named_once_and_after_their_service() -> None:
-    actions = [
-        (method.policy.action, method.full_name)
+    recorded = [
+        method
         for service in services()
         for method in methods_of(service)
         if method.policy.effect is not Effect.UNRECORDED
     ]
-    for action, method in actions:
-        assert action.split(".")[0] == method.split(".")[1], f"{method} records {action}"
+    for method in recorded:
+        for alternative in method.policy.alternatives:
+            assert alternative.split(".")[0] == method.full_name.split(".")[1], f"{method.full_name}: {alternative}"
+    actions = [(method.policy.action, method.full_name) for method in recorded]
+    for action, name in actions:
+        assert action.split(".")[0] == name.split(".")[1], f"{name} records {action}"
     assert len({action for action, _ in actions}) == len(actions)
 
 

@@ -71,7 +71,7 @@ class Control:
             endpoints={name: (("127.0.0.1", stage.ports[port]),) for name, port in addresses.items()},
         )
         Certificate(config.public.certificate, config.public.key, self.publisher, log).look()
-        authorizer = Authorizer(AuthSessions(self.channels.get("auth"), [].append))
+        authorizer = Authorizer(AuthSessions(self.channels.get("auth"), print))
         services = EnvoyServices(self.ads, authorizer, Spans(()), config.tls.trust_domain, log)
         chain = Chain(stage.clock, log, None, None, None, 64)
         self.server = Server(chain, self.tls, stage.ids, max_calls=64)

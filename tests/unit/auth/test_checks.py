@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 from services.auth import tables
 from services.auth.checks import LONGEST_IDLE, PASSWORD_PARAMETERS, REVOKED_VALIDATE, Checks, ChecksConfig
 from services.auth.sessions import Session, Sessions
-from services.auth.sql import microseconds
+from services.auth.sql_times import microseconds
 from tests.unit.auth.world import World
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -131,6 +132,20 @@ async def test_a_write_that_cannot_be_recorded_does_not_happen(bench: Bench) -> 
         await bench.run(bench.call(DELETE), _insert)
     assert caught.value.reason.name == "AUDIT_UNAVAILABLE"
     assert await _things(bench) == 0
+
+
+async def test_a_call_records_only_actions_that_its_policy_declares(bench: Bench) -> None:
+    async def call_it_something_else(call: Call) -> None:
+        await _insert(call)
+        call.record.instead("files.file.invent")
+
+    with pytest.raises(Fault) as caught:
+        await bench.run(bench.call(DELETE), call_it_something_else)
+    assert caught.value.reason.name == "INTERNAL"
+    assert await _things(bench) == 0
+    either = replace(DELETE, policy=replace(DELETE.policy, alternatives=("files.file.invent",)))
+    await bench.run(bench.call(either), call_it_something_else)
+    assert (await bench.events())[-1].action == "files.file.invent"
 
 
 @pytest.mark.clause("P5", "PCI DSS 10.2.1.4")

@@ -233,6 +233,7 @@ class AuditRule(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
+    ALTERNATIVES_FIELD_NUMBER: _builtins.int
     action: _builtins.str
     """Dotted name of the action, such as "files.file.download". Required unless
     effect is EFFECT_UNRECORDED.
@@ -241,16 +242,23 @@ class AuditRule(_message.Message):
     """How the call touches data."""
     because: _builtins.str
     """Why a call with EFFECT_UNRECORDED needs no record. Required for those."""
+    @_builtins.property
+    def alternatives(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Actions a handler may record instead, when a call can end in more than one
+        way: a sign-in that still wants a second factor opens no session.
+        """
+
     def __init__(
         self,
         *,
         action: _builtins.str = ...,
         effect: Global___Effect.ValueType = ...,
         because: _builtins.str = ...,
+        alternatives: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "because", b"because", "effect", b"effect"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "alternatives", b"alternatives", "because", b"because", "effect", b"effect"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,98 @@
+"""Owns the SQL of accounts and their passwords, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from services.auth import tables as t
+from services.auth.accounts import Account
+from services.auth.passwords import PasswordHash
+from services.auth.sql_times import from_microseconds, microseconds, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class SqlAccounts:
+    """Accounts and their passwords."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def ensure(self, account: Account) -> Account:
+        """Insert an account unless its address is known; returns the one that holds the address."""
+        values = {
+            "account_id": account.account_id,
+            "email": account.email,
+            "lookup": account.lookup,
+            "locale": account.locale,
+            "created_us": microseconds(account.created),
+            "confirmed_us": None,
+        }
+        await self._connection.execute(upsert(self._connection, t.accounts).values(values).on_conflict_do_nothing())
+        row = (await self._connection.execute(select(t.accounts).where(t.accounts.c.lookup == account.lookup))).one()
+        return _account(row)
+
+    async def get(self, account_id: str) -> Account | None:
+        """Return an account."""
+        rows = await self._connection.execute(select(t.accounts).where(t.accounts.c.account_id == account_id))
+        row = rows.one_or_none()
+        return None if row is None else _account(row)
+
+    async def credentials(self, lookup: str) -> tuple[Account, PasswordHash | None] | None:
+        """Return the account with this address and its password; accounts not confirmed have none."""
+        p = t.passwords
+        query = select(t.accounts, p.c.parameters, p.c.digest, p.c.pepper).outerjoin_from(t.accounts, p)
+        row = (await self._connection.execute(query.where(t.accounts.c.lookup == lookup))).one_or_none()
+        if row is None:
+            return None
+        return _account(row), None if row.digest is None else PasswordHash(row.parameters, row.digest, row.pepper)
+
+    async def propose(self, sign_up_id: str, account_id: str, password: PasswordHash, now: datetime) -> None:
+        """Keep the password of a sign-up until the address is confirmed."""
+        values = {"sign_up_id": sign_up_id, "account_id": account_id, "created_us": microseconds(now)}
+        await self._connection.execute(insert(t.sign_ups).values(**values, **_hash_values(password)))
+
+    async def confirm(self, account_id: str, sign_up_id: str, now: datetime) -> bool:
+        """Confirm an account, take the password of that sign-up and drop all others; False when it is too late."""
+        unconfirmed = (t.accounts.c.account_id == account_id) & t.accounts.c.confirmed_us.is_(None)
+        confirm = update(t.accounts).where(unconfirmed).values(confirmed_us=microseconds(now))
+        if (await self._connection.execute(confirm)).rowcount != 1:
+            return False
+        chosen = select(t.sign_ups).where(
+            (t.sign_ups.c.sign_up_id == sign_up_id) & (t.sign_ups.c.account_id == account_id)
+        )
+        row = (await self._connection.execute(chosen)).one_or_none()
+        if row is None:
+            return False
+        password = PasswordHash(row.parameters, row.digest, row.pepper)
+        await self._connection.execute(insert(t.passwords).values(account_id=account_id, **_hash_values(password)))
+        await self._connection.execute(delete(t.sign_ups).where(t.sign_ups.c.account_id == account_id))
+        return True
+
+    async def replace_password(self, account_id: str, old: PasswordHash, new: PasswordHash) -> bool:
+        """Replace a password's hash if it is still the old one."""
+        same = (t.passwords.c.account_id == account_id) & (t.passwords.c.digest == old.digest)
+        changed = await self._connection.execute(update(t.passwords).where(same).values(**_hash_values(new)))
+        return changed.rowcount == 1
+
+    async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
+        """Count passwords by (parameters, pepper key id)."""
+        p = t.passwords.c
+        query = select(p.parameters, p.pepper, func.count()).group_by(p.parameters, p.pepper)
+        return [(parameters, pepper, count) for parameters, pepper, count in await self._connection.execute(query)]
+
+
+def _hash_values(password: PasswordHash) -> dict[str, str]:
+    return {"parameters": password.parameters, "digest": password.digest, "pepper": password.pepper}
+
+
+def _account(row: Row[Any]) -> Account:
+    confirmed = None if row.confirmed_us is None else from_microseconds(row.confirmed_us)
+    return Account(row.account_id, row.email, row.lookup, row.locale, from_microseconds(row.created_us), confirmed)

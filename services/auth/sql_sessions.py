@@ -1,0 +1,125 @@
+"""Owns the SQL of sessions and of the numbered rows that tell of their end, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, exists, func, insert, select, update
+
+from services.auth import tables as t
+from services.auth.revocations import Revocation
+from services.auth.sessions import Session
+from services.auth.sql_times import from_microseconds, microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class SqlSessions:
+    """Sessions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def insert(self, session: Session, token_hash: bytes) -> None:
+        """Insert a session."""
+        await self._connection.execute(
+            insert(t.sessions).values(
+                session_id=session.session_id,
+                account_id=session.account_id,
+                token_hash=token_hash,
+                opened_us=microseconds(session.opened),
+                closes_us=microseconds(session.closes),
+                amr=" ".join(session.amr),
+                ended_us=None,
+            )
+        )
+
+    async def by_token(self, token_hash: bytes) -> Session | None:
+        """Return the session of a token, ended ones too."""
+        rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.token_hash == token_hash))
+        row = rows.one_or_none()
+        return None if row is None else _session(row)
+
+    async def get(self, session_id: str) -> Session | None:
+        """Return a session, ended ones too."""
+        rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.session_id == session_id))
+        row = rows.one_or_none()
+        return None if row is None else _session(row)
+
+    async def end(self, session_id: str, now: datetime) -> bool:
+        """End a session; False when it had ended or does not exist."""
+        still_open = (t.sessions.c.session_id == session_id) & t.sessions.c.ended_us.is_(None)
+        ended = await self._connection.execute(update(t.sessions).where(still_open).values(ended_us=microseconds(now)))
+        return ended.rowcount == 1
+
+    async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
+        """Return sessions nobody has ended and whose absolute end is later than that, by id, after an id."""
+        s = t.sessions.c
+        wanted = s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after)) & (s.session_id > after)
+        query = select(t.sessions).where(wanted).order_by(s.session_id).limit(limit)
+        return [_session(row) for row in await self._connection.execute(query)]
+
+
+class SqlRevocations:
+    """Revocations. The counter's row is locked until the transaction commits, so numbers appear in their order."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def add(self, session_id: str, now: datetime) -> Revocation:
+        """Append a row."""
+        head = t.revocation_head
+        step = update(head).values(sequence=head.c.sequence + 1).returning(head.c.sequence)
+        sequence = (await self._connection.execute(step)).scalar_one()
+        values = {"sequence": sequence, "session_id": session_id, "revoked_us": microseconds(now)}
+        await self._connection.execute(insert(t.revocations).values(values))
+        return Revocation(sequence, session_id, now)
+
+    async def since(self, sequence: int, limit: int) -> Sequence[Revocation]:
+        """Return rows with higher numbers, in order."""
+        query = select(t.revocations).where(t.revocations.c.sequence > sequence)
+        rows = await self._connection.execute(query.order_by(t.revocations.c.sequence).limit(limit))
+        return [_revocation(row) for row in rows]
+
+    async def newer_than(self, time: datetime) -> Sequence[Revocation]:
+        """Return rows made at or after a time, in order."""
+        query = select(t.revocations).where(t.revocations.c.revoked_us >= microseconds(time))
+        return [_revocation(row) for row in await self._connection.execute(query.order_by(t.revocations.c.sequence))]
+
+    async def latest(self) -> int:
+        """Return the highest number given; 0 when none was."""
+        latest: int = (await self._connection.execute(select(t.revocation_head.c.sequence))).scalar_one()
+        return latest
+
+    async def still_open(self, since: datetime) -> int:
+        """Count sessions revoked since then that their row does not show as ended."""
+        still_open = exists().where(
+            t.sessions.c.session_id == t.revocations.c.session_id, t.sessions.c.ended_us.is_(None)
+        )
+        query = select(func.count()).select_from(t.revocations)
+        query = query.where((t.revocations.c.revoked_us >= microseconds(since)) & still_open)
+        count: int = (await self._connection.execute(query)).scalar_one()
+        return count
+
+
+def _session(row: Row[Any]) -> Session:
+    opened = from_microseconds(row.opened_us)
+    return Session(
+        session_id=row.session_id,
+        account_id=row.account_id,
+        opened=opened,
+        closes=from_microseconds(row.closes_us),
+        active=opened,
+        amr=tuple(row.amr.split()),
+        ended=None if row.ended_us is None else from_microseconds(row.ended_us),
+    )
+
+
+def _revocation(row: Row[Any]) -> Revocation:
+    return Revocation(row.sequence, row.session_id, from_microseconds(row.revoked_us))
