@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["tests.support.backends", "tests.support.clauses", "tests.support.sharing"]
 
 UNIT = Path(__file__).parent / "unit"
+# The same examples at each run: a build breaks by a change, never by chance. HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("search", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 _guard = {"on": False}
 
 

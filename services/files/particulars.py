@@ -16,6 +16,7 @@ UNKNOWN_TYPE = "application/octet-stream"
 _FORMAT = 1
 _HEAD = struct.Struct(">BHH")
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,127}"  # noqa: S105 - a token of RFC 9110 5.6.2
+_NO_PATH = str.maketrans("/\\", "__")
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})\s*(;.*)?")
 
 
@@ -41,10 +42,10 @@ class Particulars:
 
     @property
     def disposition(self) -> str:
-        """The Content-Disposition under which the file is served: an attachment, RFC 6266."""
+        """The Content-Disposition under which the file is served: an attachment without a path, RFC 6266 section 4.3."""
         header = Message()
-        name = self.display_name if self.display_name.isascii() else ("utf-8", "", self.display_name)
-        header.add_header("Content-Disposition", "attachment", filename=name)
+        name = self.display_name.translate(_NO_PATH)
+        header.add_header("Content-Disposition", "attachment", filename=name if name.isascii() else ("utf-8", "", name))
         return str(header["Content-Disposition"])
 
     def encode(self) -> bytes:
