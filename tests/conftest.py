@@ -14,7 +14,7 @@ import pytest
 pytest_plugins = ["tests.support.backends", "tests.support.clauses", "tests.support.sharing"]
 
 UNIT = Path(__file__).parent / "unit"
-# The same examples at each run: a build breaks by a change, never by chance. HYPOTHESIS_PROFILE=search looks for new ones.
+# The same examples at each run: a build breaks by a change, not by chance. HYPOTHESIS_PROFILE=search finds new ones.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("search", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

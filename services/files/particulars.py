@@ -42,7 +42,7 @@ class Particulars:
 
     @property
     def disposition(self) -> str:
-        """The Content-Disposition under which the file is served: an attachment without a path, RFC 6266 section 4.3."""
+        """The Content-Disposition under which the file is served: an attachment, no path (RFC 6266 section 4.3)."""
         header = Message()
         name = self.display_name.translate(_NO_PATH)
         header.add_header("Content-Disposition", "attachment", filename=name if name.isascii() else ("utf-8", "", name))
