@@ -52,6 +52,8 @@ class Layout:
     ports: Ports = field(default_factory=Ports)
     credential_calls: int = 30
     """Sign-ups, confirmations and sign-ins that one address may try in a minute."""
+    log_level: str = "INFO"
+    """How much the services log."""
 
     @property
     def certificates(self) -> Path:

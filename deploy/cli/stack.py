@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -94,6 +95,8 @@ class Stack:
                 *program.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self._folder, start_new_session=True, umask=0o077, env={**os.environ, **ENVIRONMENT},
             )  # fmt: skip
+        if sys.platform == "linux":
+            resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # a core holds what its process sees
         running = self.running[name] = Running(program, process)
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while not await program.serves():

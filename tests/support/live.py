@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
@@ -24,9 +25,10 @@ T = TypeVar("T")
 class Live:
     """A running installation; its processes are started, killed and restarted from ordinary test code."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, log_level: str = "INFO") -> None:
         """Prepare an installation in the folder; nothing runs yet."""
-        self.layout = Layout(state, Ports.of(free_ports(len(Ports.__dataclass_fields__))), credential_calls=1000)
+        ports = Ports.of(free_ports(len(Ports.__dataclass_fields__)))
+        self.layout = Layout(state, ports, credential_calls=1000, log_level=log_level)
         self.layout.make()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -58,6 +60,18 @@ class Live:
     def kill(self, name: str) -> None:
         """SIGKILL one process."""
         self._run(self.stack.stop(name, signal.SIGKILL))
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP one process: its connections stay open and it says nothing."""
+        os.kill(self.pids()[name], signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT one process."""
+        os.kill(self.pids()[name], signal.SIGCONT)
+
+    def pids(self) -> dict[str, int]:
+        """Return the id of each process that runs."""
+        return {name: running.process.pid for name, running in self.stack.running.items() if running.alive}
 
     def terminate(self, name: str) -> int:
         """SIGTERM one process; returns its exit code."""
