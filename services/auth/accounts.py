@@ -18,10 +18,10 @@ from services.kit.faults import Fault
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from services.auth.arrivals import Arrivals, Arrived, Visitor
     from services.auth.email_address import EmailAddress
     from services.auth.mail_tokens import MailTokens
     from services.auth.passwords import Desk, PasswordHash, Passwords
-    from services.auth.sessions import Opened, Sessions
     from services.auth.store import Work
     from services.auth.throttle import Throttle
     from services.kit.clock import Clock
@@ -71,7 +71,7 @@ class Accounts:
     def __init__(
         self,
         passwords: Passwords,
-        sessions: Sessions,
+        arrivals: Arrivals,
         throttle: Throttle,
         tokens: MailTokens,
         clock: Clock,
@@ -80,7 +80,7 @@ class Accounts:
         product: str,
     ) -> None:
         """Take the collaborators; ``product`` is the name customers know the service by."""
-        self._passwords, self._sessions, self._throttle, self._tokens = passwords, sessions, throttle, tokens
+        self._passwords, self._arrivals, self._throttle, self._tokens = passwords, arrivals, throttle, tokens
         self._clock, self._ids, self._rates, self._product = clock, ids, rates, product
 
     async def sign_up(
@@ -123,7 +123,9 @@ class Accounts:
         if not await store.accounts.confirm(found.account_id, found.reference, self._clock.now()):
             raise Fault(TOKEN_NOT_VALID, field="token")
 
-    async def sign_in(self, work: Work, trail: Trail, email: EmailAddress, password: Secret, address: str) -> Opened:
+    async def sign_in(
+        self, work: Work, trail: Trail, email: EmailAddress, password: Secret, visitor: Visitor
+    ) -> Arrived:
         """Open a session for who knows the password of a confirmed account.
 
         Raises:
@@ -132,8 +134,8 @@ class Accounts:
         try:
             with self._passwords.desk() as desk:
                 ticket = await self._throttle.admit(
-                    Attempt("sign_in.pair", f"{email.lookup}\x00{address}", self._rates.sign_in_pair),
-                    Attempt("sign_in.address", address, self._rates.sign_in_address),
+                    Attempt("sign_in.pair", f"{email.lookup}\x00{visitor.address}", self._rates.sign_in_pair),
+                    Attempt("sign_in.address", visitor.address, self._rates.sign_in_address),
                 )
                 account_id, stored, fresh = await self._authenticate(work, trail, desk, email, password)
         except Fault as fault:
@@ -144,7 +146,7 @@ class Accounts:
         store = await work.write()
         if fresh is not None:
             await store.accounts.replace_password(account_id, stored, fresh)
-        return await self._sessions.open(store.sessions, account_id, (PASSWORD_FACTOR,))
+        return await self._arrivals.open(store, account_id, (PASSWORD_FACTOR,), visitor)
 
     async def _authenticate(
         self, work: Work, trail: Trail, desk: Desk, email: EmailAddress, password: Secret

@@ -15,10 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import assertions, pepper
 from services.auth.accounts import Accounts
+from services.auth.addressing import Addressing
+from services.auth.arrivals import Arrivals
 from services.auth.assertions import AssertionSigner
 from services.auth.checks import Checks
 from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
+from services.auth.devices import Devices
 from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     from services.kit.main import Runtime
     from services.kit.telemetry import Log
 
-REVISION = "0001"
+REVISION = "0002"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -76,7 +79,8 @@ async def build(config: Config, runtime: Runtime) -> Application:
     pool = HashPool(config.passwords.workers, config.passwords.queue)
     limits = config.sessions.limits()
     sessions = Sessions(limits, clock, runtime.ids, secrets.token_bytes, stores.shared.activity)
-    accounts = _accounts(config, runtime, stores, peppers, pool, sessions)
+    arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, runtime.ids)
+    accounts = _accounts(config, runtime, stores, peppers, pool, arrivals)
     signer = AssertionSigner(
         assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
     )
@@ -133,14 +137,14 @@ def _accounts(
     stores: _Stores,
     peppers: pepper.Pepper,
     pool: HashPool,
-    sessions: Sessions,
+    arrivals: Arrivals,
 ) -> Accounts:
     clock = runtime.clock
     passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
     decoy = SqlDecoy(stores.shared.sql_counters, clock, _RANDOM.random)
     throttle = Throttle(stores.shared.counters, clock, peppers.blind, decoy)
     tokens = MailTokens(clock, secrets.token_bytes)
-    return Accounts(passwords, sessions, throttle, tokens, clock, runtime.ids, config.rates, config.product)
+    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids, config.rates, config.product)
 
 
 def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
@@ -214,8 +218,8 @@ def _courier(config: Config, runtime: Runtime, stores: _Stores) -> Courier:
     sender = Address(config.mail.sender_name, addr_spec=config.mail.sender)
     letters = Letters(Path(__file__).parent / "templates", sender)
     tokens = MailTokens(runtime.clock, secrets.token_bytes)
-    transport = Smtp(config.mail)
-    return Courier(stores.units, letters, tokens, transport, runtime.clock, config.public_url, runtime.log.warning)
+    addressing = Addressing(tokens, config.public_url)
+    return Courier(stores.units, letters, addressing, Smtp(config.mail), runtime.clock, runtime.log.warning)
 
 
 async def _require_pepper(units: SqlUnits, peppers: pepper.Pepper) -> None:

@@ -1,6 +1,6 @@
-"""Owns the delivery of queued mails: at least once, with growing pauses, given up after a day. Tokens are minted here.
+"""Owns the delivery of queued mails: at least once, with growing pauses, given up after a day.
 
-A token exists in the process only between its minting and the end of the delivery; the database gets its hash first.
+The token of a mail exists in the process only between its minting and the end of the delivery.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from services.auth import email_address, mail_tokens
-from services.auth.mail import CONFIRM
+from services.auth import email_address
 from services.auth.store import StoreAway
 from services.kit.faults import Fault
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import EmailMessage
 
+    from services.auth.addressing import Addressing
     from services.auth.mail import Letters, Outgoing
-    from services.auth.mail_tokens import MailTokens
     from services.auth.store import Units
     from services.kit.clock import Clock
 
@@ -54,10 +53,9 @@ class Courier:
         self,
         units: Units,
         letters: Letters,
-        tokens: MailTokens,
+        addressing: Addressing,
         transport: Transport,
         clock: Clock,
-        public_url: str,
         failed: Callable[[str], None],
     ) -> None:
         """Take the collaborators.
@@ -65,14 +63,13 @@ class Courier:
         Args:
             units: Transactions.
             letters: The words.
-            tokens: Mints the tokens in links.
+            addressing: To whom, and about what.
             transport: The mail server.
             clock: The clock.
-            public_url: What links begin with.
             failed: Called with what went wrong, a constant, for the log.
         """
-        self._units, self._letters, self._tokens, self._transport = units, letters, tokens, transport
-        self._clock, self._public_url, self._failed = clock, public_url, failed
+        self._units, self._letters, self._addressing, self._transport = units, letters, addressing, transport
+        self._clock, self._failed = clock, failed
 
     async def run(self) -> None:
         """Deliver for ever."""
@@ -117,15 +114,11 @@ class Courier:
 
     async def _write(self, mail: Outgoing) -> EmailMessage | None:
         async with self._units.write() as store:
-            account = await store.accounts.get(mail.account_id)
-            if account is None or (mail.template == CONFIRM and account.confirmed is not None):
-                return None
-            values = {"email": account.email, "url": self._public_url}
-            if mail.template == CONFIRM:
-                token = await self._tokens.mint(store.mail_tokens, mail_tokens.CONFIRM, mail.account_id, mail.reference)
-                values["link"] = f"{self._public_url}/confirm#token={token.text()}"
-        mailbox = email_address.parse(account.email).mailbox
-        return self._letters.write(mail, account.locale, mailbox, values, self._clock.now())
+            addressed = await self._addressing.address(store, mail)
+        if addressed is None:
+            return None
+        mailbox = email_address.parse(addressed.email).mailbox
+        return self._letters.write(mail, addressed.locale, mailbox, addressed.values, self._clock.now())
 
     async def _again(self, mail: Outgoing, *, for_good: bool) -> None:
         if for_good or mail.attempts >= len(PAUSES):

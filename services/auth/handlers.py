@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.auth import email_address, wire
-from services.kit.faults import INVALID_ARGUMENT, Fault
 from valv.auth.v1 import account_pb2
 
 if TYPE_CHECKING:
@@ -54,19 +53,17 @@ class AccountHandlers:
     async def sign_in(self, request: account_pb2.SignInRequest, call: Call) -> account_pb2.SignInResponse:
         """Sign in."""
         email, password = email_address.parse(request.email), wire.secret(request.password, "password")
-        if request.delivery not in account_pb2.TokenDelivery.values():
-            raise Fault(INVALID_ARGUMENT, field="delivery")
+        delivery, visitor = wire.delivery(request.delivery), wire.visitor(call, request.device_token)
         work = self._work(call)
-        opened = await self._accounts.sign_in(work, call.record, email, password, call.origin.address)
-        call.record.object("ses", opened.session.session_id)
-        call.record.detail(factor=opened.session.amr[0])
-        call.reply_metadata.append(wire.NO_STORE)
-        session = await self._session(await work.write(), opened.session)
-        token = opened.token.text()
-        if request.delivery == account_pb2.TOKEN_DELIVERY_BODY:
-            return account_pb2.SignInResponse(session=session, session_token=token)
-        call.reply_metadata.append(("set-cookie", f"{wire.SESSION_COOKIE}={token}; {wire.COOKIE_ATTRIBUTES}"))
-        return account_pb2.SignInResponse(session=session)
+        arrived = await self._accounts.sign_in(work, call.record, email, password, visitor)
+        call.record.object("ses", arrived.session.session_id)
+        call.record.detail(factor=arrived.session.amr[0])
+        session = await self._session(await work.write(), arrived.session)
+        if arrived.superseded:
+            await work.commit()
+            await self._broadcaster.announce()
+        token, device_token = wire.hand_over(call, arrived, delivery)
+        return account_pb2.SignInResponse(session=session, session_token=token, device_token=device_token)
 
     async def sign_out(self, _request: account_pb2.SignOutRequest, call: Call) -> account_pb2.SignOutResponse:
         """Sign out: ended, recorded and told to all services before the answer."""

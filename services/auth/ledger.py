@@ -1,4 +1,4 @@
-"""Owns the records of what auth does by itself: mails and live checks. They commit with what they tell of."""
+"""Owns the records of what auth does by itself: mails, superseded sessions, live checks. They commit with that."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from services.kit.outbox import Outbox
 
 MAIL_SEND = "auth.mail.send"
+SESSION_SUPERSEDED = "auth.session.supersede"
 PRACTICE_CHECK = "practice.check"
 GIVEN_UP = "MAIL_GIVEN_UP"
 
@@ -31,6 +32,13 @@ class OutboxLedger:
         event.details.version = template
         if not sent:
             event.outcome, event.reason = event_pb2.OUTCOME_FAILED, GIVEN_UP
+        await self._outbox.add(self._connection, event)
+
+    async def superseded(self, account_id: str, session_id: str) -> None:
+        """Record that a session ended because its bearer signed in anew, be it to another account."""
+        event = self._event(SESSION_SUPERSEDED)
+        event.subject = account_id
+        event.object.CopyFrom(event_pb2.Object(kind="ses", id=session_id))
         await self._outbox.add(self._connection, event)
 
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LOCALES = ("en", "sv")
 CONFIRM = "confirm"
 SIGN_UP_ATTEMPT = "sign_up_attempt"
-TEMPLATES = (CONFIRM, SIGN_UP_ATTEMPT)
+NEW_DEVICE = "new_device"
+TEMPLATES = (CONFIRM, SIGN_UP_ATTEMPT, NEW_DEVICE)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,6 +74,10 @@ class Session:
     """Authentication method references (RFC 8176)."""
     ended: datetime | None = None
     """When it was ended before its time."""
+    device: str = ""
+    """The coarse class of the device it was opened from."""
+    place: str = ""
+    """The network it was opened from; see ``places``."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,9 @@ class Sessions:
         """Take the collaborators."""
         self._limits, self._clock, self._ids, self._entropy, self._activity = limits, clock, ids, entropy, activity
 
-    async def open(self, store: SessionStore, account_id: str, amr: tuple[str, ...]) -> Opened:
+    async def open(
+        self, store: SessionStore, account_id: str, amr: tuple[str, ...], device: str = "", place: str = ""
+    ) -> Opened:
         """Open a session for somebody who has just authenticated."""
         now = self._clock.now()
         session = Session(
@@ -103,6 +109,8 @@ class Sessions:
             closes=now + self._limits.absolute,
             active=now,
             amr=amr,
+            device=device,
+            place=place,
         )
         token = "vst_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
         await store.insert(session, _hash(token))
@@ -114,12 +122,16 @@ class Sessions:
         Raises:
             Fault: SESSION_ENDED: no such token, or its session is dead.
         """
-        text = token.text()
-        if not _TOKEN.fullmatch(text):
+        if not _TOKEN.fullmatch(token.text()):
             raise Fault(SESSION_ENDED)
         async with work.read() as store:
-            stored = await store.sessions.by_token(_hash(text))
+            stored = await self.stored(store.sessions, token)
         return await self._live(stored)
+
+    async def stored(self, store: SessionStore, token: Secret) -> Session | None:
+        """Return the session of a token as it is stored, dead or alive; None for what is no token."""
+        text = token.text()
+        return await store.by_token(_hash(text)) if _TOKEN.fullmatch(text) else None
 
     async def get(self, work: Readable, session_id: str) -> Session:
         """Return a live session by its id. Not activity.
@@ -180,15 +192,7 @@ class Sessions:
 
 
 def _with_activity(session: Session, active: datetime) -> Session:
-    return Session(
-        session_id=session.session_id,
-        account_id=session.account_id,
-        opened=session.opened,
-        closes=session.closes,
-        active=max(session.active, active),
-        amr=session.amr,
-        ended=session.ended,
-    )
+    return replace(session, active=max(session.active, active))
 
 
 def _hash(token: str) -> bytes:

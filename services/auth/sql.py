@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth.ledger import OutboxLedger
 from services.auth.sql_accounts import SqlAccounts
+from services.auth.sql_devices import SqlDevices
 from services.auth.sql_mail import SqlMail, SqlMailTokens
 from services.auth.sql_sessions import SqlRevocations, SqlSessions
 from services.auth.store import StoreAway
@@ -30,6 +31,7 @@ class SqlStore:
         """Take the transaction and the outbox that shares it."""
         self.accounts = SqlAccounts(connection)
         self.sessions = SqlSessions(connection)
+        self.devices = SqlDevices(connection)
         self.revocations = SqlRevocations(connection)
         self.mail = SqlMail(connection)
         self.mail_tokens = SqlMailTokens(connection)

@@ -36,6 +36,8 @@ class SqlSessions:
                 closes_us=microseconds(session.closes),
                 amr=" ".join(session.amr),
                 ended_us=None,
+                device=session.device,
+                place=session.place,
             )
         )
 
@@ -118,6 +120,8 @@ def _session(row: Row[Any]) -> Session:
         active=opened,
         amr=tuple(row.amr.split()),
         ended=None if row.ended_us is None else from_microseconds(row.ended_us),
+        device=row.device,
+        place=row.place,
     )
 
 

@@ -81,6 +81,26 @@ class SessionStore(Protocol):
         ...
 
 
+class DeviceStore(Protocol):
+    """Devices that accounts have signed in from, by the hash of their token."""
+
+    async def last_seen(self, account_id: str, token_hash: bytes) -> datetime | None:
+        """Return when an account last signed in from a device; None when it never did."""
+        ...
+
+    async def count(self, account_id: str, since: datetime) -> int:
+        """Count an account's devices first seen at or after a time."""
+        ...
+
+    async def see(self, account_id: str, token_hash: bytes, device: str, now: datetime) -> None:
+        """Note a sign-in from a device, new or known."""
+        ...
+
+    async def prune(self, account_id: str, kept: int) -> None:
+        """Drop an account's devices but the ones seen last."""
+        ...
+
+
 class RevocationStore(Protocol):
     """The numbered rows every service follows."""
 
@@ -148,6 +168,10 @@ class Ledger(Protocol):
         """Record that a mail went out, or was given up."""
         ...
 
+    async def superseded(self, account_id: str, session_id: str) -> None:
+        """Record that a session ended because its bearer signed in anew."""
+        ...
+
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:
         """Record the result of a live check."""
         ...
@@ -164,6 +188,11 @@ class Store(Protocol):
     @property
     def sessions(self) -> SessionStore:
         """Sessions."""
+        ...
+
+    @property
+    def devices(self) -> DeviceStore:
+        """Devices that accounts know."""
         ...
 
     @property

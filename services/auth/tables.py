@@ -53,6 +53,18 @@ sessions = Table(
     Column("closes_us", BigInteger, nullable=False, index=True),
     Column("amr", String(64), nullable=False),
     Column("ended_us", BigInteger, nullable=True),
+    Column("device", String(64), nullable=False, server_default=""),
+    Column("place", String(64), nullable=False, server_default=""),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), primary_key=True),
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("device", String(64), nullable=False),
+    Column("first_seen_us", BigInteger, nullable=False),
+    Column("last_seen_us", BigInteger, nullable=False),
 )
 
 activity = Table(

@@ -66,6 +66,7 @@ class Policy:
     media_types: tuple[str, ...] = ()
     any_origin: bool = False
     reserved: bool = False
+    authenticates: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         media_types=tuple(source.media_types),
         any_origin=source.any_origin,
         reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
+        authenticates=source.authenticates,
     )
 
 
@@ -165,6 +167,7 @@ def _require_whole(name: str, source: policy_pb2.Policy) -> None:
                 "the edge routes no internal class",
                 "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL,
             ),
+            ("only the edge knows browsers", source.authenticates and source.callers != ["envoy"]),
         )
         if bad
     ]

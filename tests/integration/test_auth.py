@@ -62,10 +62,14 @@ async def test_from_sign_up_to_sign_out(stage: Stage, mailbox: Mailbox) -> None:
         reply, headers = await call, await call.initial_metadata()
         assert reply.session_token == ""
         assert ("cache-control", "no-store") in tuple(headers)
-        name, _, rest = dict(headers)["set-cookie"].partition("=")
-        token, *attributes = rest.split("; ")
-        assert name == "__Host-valv_session"
+        cookies = [value.partition("=") for key, value in headers if key == "set-cookie"]
+        assert [name for name, _, _ in cookies] == ["__Host-valv_session", "__Host-valv_device"]
+        token, *attributes = cookies[0][2].split("; ")
         assert sorted(attributes) == ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]
+        device, *attributes = cookies[1][2].split("; ")
+        assert sorted(attributes) == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Strict", "Secure"]
+        assert device.startswith("vdt_")
+        assert reply.device_token == ""
 
         renewed = await browser.renew(token)
         assert renewed.session_id == reply.session.session_id

@@ -125,6 +125,26 @@ async def test_what_a_client_claims_about_itself_is_stripped(stage: Stage, clien
     assert not {"x-valv-assertion", "cookie", "authorization", "valv-session", "x-forwarded-for"} & set(seen)
 
 
+@pytest.mark.clause("ASVS 7.2.4")
+async def test_only_a_sign_in_is_told_what_the_browser_remembers(stage: Stage, client: httpx.AsyncClient) -> None:
+    stage.auth.open("tok-before")
+    remembered = cookie(session="tok-before", device="vdt_mine", assertion="x.y.z")
+    browser = {**remembered, "origin": stage.origin, "x-valv-device": "spoofed", "x-valv-session": "spoofed"}
+    program = {"valv-session": "tok-before", "x-valv-device": "spoofed"}
+    told = []
+    for headers in (browser, program, {"x-valv-session": "spoofed"}):
+        response = await client.post("/v1/session:signIn", json={"email": "a@example.com"}, headers=headers)
+        assert response.status_code == 200
+        client.cookies.clear()
+        seen = stage.auth.seen[-1].metadata
+        told.append((seen.get("x-valv-session"), seen.get("x-valv-device")))
+        assert "cookie" not in seen
+    assert told == [("tok-before", "vdt_mine"), ("tok-before", None), (None, None)]
+    for path in ("/v1/session:extend", "/v1/account:signUp"):
+        await client.post(path, json={}, headers=browser)
+        assert not {"x-valv-session", "x-valv-device", "cookie"} & set(stage.auth.seen[-1].metadata)
+
+
 @pytest.mark.clause("ASVS 9.1.1", "ASVS 9.2.1")
 async def test_forged_expired_and_foreign_assertions_are_refused(stage: Stage, client: httpx.AsyncClient) -> None:
     sub, sid = stage.auth.open("tok-forged")

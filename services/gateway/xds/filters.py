@@ -10,6 +10,7 @@ from services.gateway import headers
 from services.gateway.xds.names import BODY, CLIENT_ADDRESS, COMPRESS, HEADERS, HTTP, INTERNAL, ROUTER, TRANSCODE
 from services.gateway.xds.origin import origin_filter
 from services.gateway.xds.protos import Table, extension, typed_struct
+from services.gateway.xds.remembered import remembered_filter
 from services.gateway.xds.sessions import session_filters
 from services.kit.policy import DEFAULT_REQUEST_BYTES, RateClass
 
@@ -46,6 +47,7 @@ def chain(
         *(_rate(rate, getattr(rates, rate.name.lower())) for rate in RateClass if rate is not RateClass.INTERNAL),
         origin_filter(origins),
         *_bodies(body_limits),
+        remembered_filter(),
         *session_filters(),
         transcoder,
         extension(ROUTER, f"{HTTP}.router.v3.Router", {"suppress_envoy_headers": True}),

@@ -9,6 +9,7 @@ from services.gateway import path_template
 from services.gateway.xds import filters, names
 from services.gateway.xds.clusters import Upstream
 from services.gateway.xds.protos import Table, typed
+from services.gateway.xds.remembered import remembered_headers
 from services.kit.policy import Effect, PolicyError, RateClass, Subject
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def api_routes(exposed: Exposed) -> list[Table]:
     }
     if policy.subject is Subject.NOBODY:
         route["request_headers_to_remove"] = [names.ASSERTION]
-    if policy.subject is Subject.NOBODY and policy.effect is Effect.WRITE:
+    if policy.authenticates:
+        route["request_headers_to_add"] = remembered_headers()
+    if policy.authenticates or (policy.subject is Subject.NOBODY and policy.effect is Effect.WRITE):
         # It may change who is signed in: what was asserted before must not outlive that.
         route["response_headers_to_add"] = [_set("set-cookie", CLEAR_ASSERTION, "APPEND_IF_EXISTS_OR_ADD")]
     if ANY in types:
@@ -149,9 +152,12 @@ def _per_filter(exposed: Exposed) -> Table:
         table[names.TRANSCODE] = _off()
     if policy.any_origin:
         table[names.ORIGIN] = _off()
+    if policy.authenticates:
+        table[names.REMEMBERED] = _on()
     if policy.subject is Subject.NOBODY:
         return {**table, **{name: _off() for name in names.SESSION_CHAIN}}
-    context = {"passive": "true" if policy.passive else "false"}
+    # What is renewed for a call that changes who is signed in must not reach the client: it is of the session before.
+    context = {"passive": "true" if policy.passive or policy.authenticates else "false"}
     return {**table, names.AUTHZ: typed(_AUTHZ, {"check_settings": {"context_extensions": context}})}
 
 

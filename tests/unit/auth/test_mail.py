@@ -13,7 +13,14 @@ from tests.support.clock import START
 from tests.unit.auth.world import TEMPLATES as FOLDER
 
 LETTERS = Letters(FOLDER, Address("Valv", addr_spec="valv@valv.example"))
-VALUES = {"email": "anna@example.com", "url": "https://valv.example", "link": "https://valv.example/confirm#token=x"}
+VALUES = {
+    "email": "anna@example.com",
+    "url": "https://valv.example",
+    "link": "https://valv.example/confirm#token=x",
+    "time": "2026-11-22 12:00 UTC",
+    "device": "Firefox, Linux",
+    "place": "the network 192.0.0.0/16",
+}
 
 
 def mail(template: str = CONFIRM) -> Outgoing:

@@ -16,7 +16,10 @@ from sqlalchemy import insert, select
 
 from services.auth import email_address, tables
 from services.auth.accounts import Accounts, Rates
+from services.auth.addressing import Addressing
+from services.auth.arrivals import Arrivals, Arrived, Visitor
 from services.auth.courier import Courier, Undelivered
+from services.auth.devices import Devices
 from services.auth.fanout import LocalFanout
 from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
@@ -24,7 +27,7 @@ from services.auth.mail_tokens import MailTokens
 from services.auth.passwords import Parameters, Passwords
 from services.auth.pepper import Pepper
 from services.auth.revocations import Broadcaster, Progress
-from services.auth.sessions import Activity, Limits, Opened, Sessions
+from services.auth.sessions import Activity, Limits, Sessions
 from services.auth.sql import SqlStore, SqlUnits
 from services.auth.sql_ports import SqlActivity, SqlCounters, SqlDecoy
 from services.auth.store import Store
@@ -120,6 +123,8 @@ class World:
         self.passwords = self.make_passwords()
         self.activity = activity or SqlActivity(self.database)
         self.sessions = Sessions(Limits(), self.clock, self.ids, self.random.randbytes, self.activity)
+        self.devices = Devices(self.clock, self.random.randbytes)
+        self.arrivals = Arrivals(self.sessions, self.devices, self.clock, self.ids)
         self.tokens = MailTokens(self.clock, self.random.randbytes)
         self.decoy = CountingDecoy(SqlDecoy(SqlCounters(self.database), self.clock, self.random.random))
         self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind, self.decoy)
@@ -127,12 +132,13 @@ class World:
         self.server = MailServer()
         self.failures: list[str] = []
         letters = Letters(TEMPLATES, Address("Valv", addr_spec="valv@valv.example"))
-        self.courier = Courier(self.units, letters, self.tokens, self.server, self.clock, URL, self.failures.append)
+        addressing = Addressing(self.tokens, URL)
+        self.courier = Courier(self.units, letters, addressing, self.server, self.clock, self.failures.append)
 
     @property
     def accounts(self) -> Accounts:
         return Accounts(
-            self.passwords, self.sessions, self.throttle, self.tokens, self.clock, self.ids, self.rates, "Valv"
+            self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids, self.rates, "Valv"
         )
 
     def make_passwords(self, pepper: Pepper | None = None, parameters: Parameters | None = None) -> Passwords:
@@ -169,11 +175,17 @@ class World:
         return trail.subject
 
     async def sign_in(
-        self, email: str = EMAIL, password: str = PASSWORD, home: str = HOME, trail: Trail | None = None
-    ) -> Opened:
+        self,
+        email: str = EMAIL,
+        password: str = PASSWORD,
+        home: str = HOME,
+        trail: Trail | None = None,
+        visitor: Visitor | None = None,
+    ) -> Arrived:
+        visitor = visitor or Visitor(home, "firefox/linux")
         async with self.work() as work:
             return await self.accounts.sign_in(
-                work, trail or Trail(), email_address.parse(email), Secret(password), home
+                work, trail or Trail(), email_address.parse(email), Secret(password), visitor
             )
 
     async def mailed_token(self) -> str:

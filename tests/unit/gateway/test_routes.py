@@ -79,7 +79,8 @@ def test_only_what_needs_nobody_runs_without_the_session_chain() -> None:
         else:
             assert not set(names.SESSION_CHAIN) & off(route)
             context = route["typed_per_filter_config"][names.AUTHZ]["check_settings"]["context_extensions"]
-            assert context == {"passive": str(one.method.policy.passive).lower()}
+            passive = one.method.policy.passive or one.method.policy.authenticates
+            assert context == {"passive": str(passive).lower()}
 
 
 def test_each_route_is_limited_by_its_class_alone() -> None:
@@ -116,7 +117,22 @@ def test_what_may_change_who_is_signed_in_clears_the_assertion() -> None:
     assert "POST /v1/session:signIn" in clearing
     for name in clearing:
         policy = EXPOSED[tuple(name.split(" ", 1))].method.policy
-        assert (policy.subject, policy.effect) == (Subject.NOBODY, Effect.WRITE)
+        assert policy.authenticates or (policy.subject, policy.effect) == (Subject.NOBODY, Effect.WRITE)
+
+
+@pytest.mark.clause("P8", "ASVS 7.2.4")
+def test_only_a_call_that_changes_who_is_signed_in_sees_what_the_browser_remembers() -> None:
+    seen = set()
+    for route in forwarded():
+        policy = EXPOSED[tuple(route["name"].split(" ", 1))].method.policy
+        added = {one["header"]["key"] for one in route.get("request_headers_to_add", ())}
+        assert added == ({names.EARLIER_SESSION, names.DEVICE} if policy.authenticates else set())
+        assert (names.REMEMBERED in route["typed_per_filter_config"]) == policy.authenticates
+        if policy.authenticates:
+            seen.add(route["name"])
+            assert names.REMEMBERED not in off(route)
+            assert "response_headers_to_add" in route
+    assert "POST /v1/session:signIn" in seen
 
 
 def test_a_customers_method_for_any_origin_is_refused() -> None:

@@ -94,10 +94,18 @@ def test_a_snapshot_cannot_be_changed() -> None:
 
 def test_the_chain_strips_before_it_verifies_and_verifies_before_it_asks() -> None:
     found = [one["name"] for one in filters_of()]
-    order = [names.HEADERS, names.ORIGIN, names.BODY, *names.SESSION_CHAIN, names.TRANSCODE, names.ROUTER]
+    order = [
+        names.HEADERS,
+        names.ORIGIN,
+        names.BODY,
+        names.REMEMBERED,
+        *names.SESSION_CHAIN,
+        names.TRANSCODE,
+        names.ROUTER,
+    ]
     assert [name for name in found if name in order] == order
     disabled = {one["name"] for one in filters_of() if one.get("disabled")}
-    assert disabled == {name for name in found if name.startswith("rate_")} | {names.COMPRESS}
+    assert disabled == {name for name in found if name.startswith("rate_")} | {names.COMPRESS, names.REMEMBERED}
 
 
 def test_hsts_is_for_everyone_but_localhost() -> None:

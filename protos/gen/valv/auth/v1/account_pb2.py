@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/auth/v1/account.proto\x12\x0cvalv.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"O\n\rSignUpRequest\x12\x13\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x08password\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x03 \x01(\t\"\x10\n\x0eSignUpResponse\"-\n\x13\x43onfirmEmailRequest\x12\x16\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\"\x16\n\x14\x43onfirmEmailResponse\"n\n\rSignInRequest\x12\x13\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x08password\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12-\n\x08\x64\x65livery\x18\x03 \x01(\x0e\x32\x1b.valv.auth.v1.TokenDelivery\"T\n\x0eSignInResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\x12\x1a\n\rsession_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x10\n\x0eSignOutRequest\"\x11\n\x0fSignOutResponse\"\x13\n\x11GetSessionRequest\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\"\x16\n\x14\x45xtendSessionRequest\"?\n\x15\x45xtendSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\"\xc2\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12(\n\x04\x65nds\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tauth_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03now\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*H\n\rTokenDelivery\x12\x1e\n\x1aTOKEN_DELIVERY_UNSPECIFIED\x10\x00\x12\x17\n\x13TOKEN_DELIVERY_BODY\x10\x01\x32\xc9\x07\n\x0e\x41\x63\x63ountService\x12\x8b\x01\n\x06SignUp\x12\x1b.valv.auth.v1.SignUpRequest\x1a\x1c.valv.auth.v1.SignUpResponse\"F\xca\xda\x18%\n\x05\x65nvoy\x10\x01 \x02*\x18\n\x14\x61uth.account.sign_up\x10\x02\x82\xd3\xe4\x93\x02\x17\"\x12/v1/account:signUp:\x01*\x12\xa1\x01\n\x0c\x43onfirmEmail\x12!.valv.auth.v1.ConfirmEmailRequest\x1a\".valv.auth.v1.ConfirmEmailResponse\"J\xca\xda\x18#\n\x05\x65nvoy\x10\x01 \x02*\x16\n\x12\x61uth.email.confirm\x10\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/account:confirmEmail:\x01*\x12\x88\x01\n\x06SignIn\x12\x1b.valv.auth.v1.SignInRequest\x1a\x1c.valv.auth.v1.SignInResponse\"C\xca\xda\x18\"\n\x05\x65nvoy\x10\x01 \x02*\x15\n\x11\x61uth.session.open\x10\x02\x82\xd3\xe4\x93\x02\x17\"\x12/v1/session:signIn:\x01*\x12\x8f\x01\n\x07SignOut\x12\x1c.valv.auth.v1.SignOutRequest\x1a\x1d.valv.auth.v1.SignOutResponse\"G\xca\xda\x18%\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61uth.session.close\x10\x02`\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/session:signOut:\x01*\x12\xc5\x01\n\nGetSession\x12\x1f.valv.auth.v1.GetSessionRequest\x1a .valv.auth.v1.GetSessionResponse\"t\xca\xda\x18]\n\x05\x65nvoy\x10\x02 \x03*N\x10\x03\x1aJtells its caller what their own token stands for, and touches nothing else0\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/session\x12\x9f\x01\n\rExtendSession\x12\".valv.auth.v1.ExtendSessionRequest\x1a#.valv.auth.v1.ExtendSessionResponse\"E\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61uth.session.extend\x10\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/session:extend:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/auth/v1/account.proto\x12\x0cvalv.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"O\n\rSignUpRequest\x12\x13\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x08password\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x03 \x01(\t\"\x10\n\x0eSignUpResponse\"-\n\x13\x43onfirmEmailRequest\x12\x16\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\"\x16\n\x14\x43onfirmEmailResponse\"\x89\x01\n\rSignInRequest\x12\x13\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x08password\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12-\n\x08\x64\x65livery\x18\x03 \x01(\x0e\x32\x1b.valv.auth.v1.TokenDelivery\x12\x19\n\x0c\x64\x65vice_token\x18\x04 \x01(\tB\x03\x80\x01\x01\"o\n\x0eSignInResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\x12\x1a\n\rsession_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x19\n\x0c\x64\x65vice_token\x18\x03 \x01(\tB\x03\x80\x01\x01\"\x10\n\x0eSignOutRequest\"\x11\n\x0fSignOutResponse\"\x13\n\x11GetSessionRequest\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\"\x16\n\x14\x45xtendSessionRequest\"?\n\x15\x45xtendSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Session\"\xc2\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12(\n\x04\x65nds\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tauth_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03now\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*H\n\rTokenDelivery\x12\x1e\n\x1aTOKEN_DELIVERY_UNSPECIFIED\x10\x00\x12\x17\n\x13TOKEN_DELIVERY_BODY\x10\x01\x32\xcb\x07\n\x0e\x41\x63\x63ountService\x12\x8b\x01\n\x06SignUp\x12\x1b.valv.auth.v1.SignUpRequest\x1a\x1c.valv.auth.v1.SignUpResponse\"F\xca\xda\x18%\n\x05\x65nvoy\x10\x01 \x02*\x18\n\x14\x61uth.account.sign_up\x10\x02\x82\xd3\xe4\x93\x02\x17\"\x12/v1/account:signUp:\x01*\x12\xa1\x01\n\x0c\x43onfirmEmail\x12!.valv.auth.v1.ConfirmEmailRequest\x1a\".valv.auth.v1.ConfirmEmailResponse\"J\xca\xda\x18#\n\x05\x65nvoy\x10\x01 \x02*\x16\n\x12\x61uth.email.confirm\x10\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/account:confirmEmail:\x01*\x12\x8a\x01\n\x06SignIn\x12\x1b.valv.auth.v1.SignInRequest\x1a\x1c.valv.auth.v1.SignInResponse\"E\xca\xda\x18$\n\x05\x65nvoy\x10\x01 \x02*\x15\n\x11\x61uth.session.open\x10\x02h\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/session:signIn:\x01*\x12\x8f\x01\n\x07SignOut\x12\x1c.valv.auth.v1.SignOutRequest\x1a\x1d.valv.auth.v1.SignOutResponse\"G\xca\xda\x18%\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61uth.session.close\x10\x02`\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/session:signOut:\x01*\x12\xc5\x01\n\nGetSession\x12\x1f.valv.auth.v1.GetSessionRequest\x1a .valv.auth.v1.GetSessionResponse\"t\xca\xda\x18]\n\x05\x65nvoy\x10\x02 \x03*N\x10\x03\x1aJtells its caller what their own token stands for, and touches nothing else0\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/session\x12\x9f\x01\n\rExtendSession\x12\".valv.auth.v1.ExtendSessionRequest\x1a#.valv.auth.v1.ExtendSessionResponse\"E\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61uth.session.extend\x10\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/session:extend:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,22 +45,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002'
   _globals['_SIGNINREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_SIGNINREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002'
+  _globals['_SIGNINREQUEST'].fields_by_name['device_token']._loaded_options = None
+  _globals['_SIGNINREQUEST'].fields_by_name['device_token']._serialized_options = b'\200\001\001'
   _globals['_SIGNINRESPONSE'].fields_by_name['session_token']._loaded_options = None
   _globals['_SIGNINRESPONSE'].fields_by_name['session_token']._serialized_options = b'\200\001\001'
+  _globals['_SIGNINRESPONSE'].fields_by_name['device_token']._loaded_options = None
+  _globals['_SIGNINRESPONSE'].fields_by_name['device_token']._serialized_options = b'\200\001\001'
   _globals['_ACCOUNTSERVICE'].methods_by_name['SignUp']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['SignUp']._serialized_options = b'\312\332\030%\n\005envoy\020\001 \002*\030\n\024auth.account.sign_up\020\002\202\323\344\223\002\027\"\022/v1/account:signUp:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ConfirmEmail']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['ConfirmEmail']._serialized_options = b'\312\332\030#\n\005envoy\020\001 \002*\026\n\022auth.email.confirm\020\002\202\323\344\223\002\035\"\030/v1/account:confirmEmail:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['SignIn']._loaded_options = None
-  _globals['_ACCOUNTSERVICE'].methods_by_name['SignIn']._serialized_options = b'\312\332\030\"\n\005envoy\020\001 \002*\025\n\021auth.session.open\020\002\202\323\344\223\002\027\"\022/v1/session:signIn:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['SignIn']._serialized_options = b'\312\332\030$\n\005envoy\020\001 \002*\025\n\021auth.session.open\020\002h\001\202\323\344\223\002\027\"\022/v1/session:signIn:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['SignOut']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['SignOut']._serialized_options = b'\312\332\030%\n\005envoy\020\002 \003*\026\n\022auth.session.close\020\002`\001\202\323\344\223\002\030\"\023/v1/session:signOut:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetSession']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetSession']._serialized_options = b'\312\332\030]\n\005envoy\020\002 \003*N\020\003\032Jtells its caller what their own token stands for, and touches nothing else0\001\202\323\344\223\002\r\022\013/v1/session'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ExtendSession']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['ExtendSession']._serialized_options = b'\312\332\030$\n\005envoy\020\002 \003*\027\n\023auth.session.extend\020\001\202\323\344\223\002\027\"\022/v1/session:extend:\001*'
-  _globals['_TOKENDELIVERY']._serialized_start=944
-  _globals['_TOKENDELIVERY']._serialized_end=1016
+  _globals['_TOKENDELIVERY']._serialized_start=999
+  _globals['_TOKENDELIVERY']._serialized_end=1071
   _globals['_SIGNUPREQUEST']._serialized_start=170
   _globals['_SIGNUPREQUEST']._serialized_end=249
   _globals['_SIGNUPRESPONSE']._serialized_start=251
@@ -69,24 +73,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIRMEMAILREQUEST']._serialized_end=314
   _globals['_CONFIRMEMAILRESPONSE']._serialized_start=316
   _globals['_CONFIRMEMAILRESPONSE']._serialized_end=338
-  _globals['_SIGNINREQUEST']._serialized_start=340
-  _globals['_SIGNINREQUEST']._serialized_end=450
-  _globals['_SIGNINRESPONSE']._serialized_start=452
-  _globals['_SIGNINRESPONSE']._serialized_end=536
-  _globals['_SIGNOUTREQUEST']._serialized_start=538
-  _globals['_SIGNOUTREQUEST']._serialized_end=554
-  _globals['_SIGNOUTRESPONSE']._serialized_start=556
-  _globals['_SIGNOUTRESPONSE']._serialized_end=573
-  _globals['_GETSESSIONREQUEST']._serialized_start=575
-  _globals['_GETSESSIONREQUEST']._serialized_end=594
-  _globals['_GETSESSIONRESPONSE']._serialized_start=596
-  _globals['_GETSESSIONRESPONSE']._serialized_end=656
-  _globals['_EXTENDSESSIONREQUEST']._serialized_start=658
-  _globals['_EXTENDSESSIONREQUEST']._serialized_end=680
-  _globals['_EXTENDSESSIONRESPONSE']._serialized_start=682
-  _globals['_EXTENDSESSIONRESPONSE']._serialized_end=745
-  _globals['_SESSION']._serialized_start=748
-  _globals['_SESSION']._serialized_end=942
-  _globals['_ACCOUNTSERVICE']._serialized_start=1019
-  _globals['_ACCOUNTSERVICE']._serialized_end=1988
+  _globals['_SIGNINREQUEST']._serialized_start=341
+  _globals['_SIGNINREQUEST']._serialized_end=478
+  _globals['_SIGNINRESPONSE']._serialized_start=480
+  _globals['_SIGNINRESPONSE']._serialized_end=591
+  _globals['_SIGNOUTREQUEST']._serialized_start=593
+  _globals['_SIGNOUTREQUEST']._serialized_end=609
+  _globals['_SIGNOUTRESPONSE']._serialized_start=611
+  _globals['_SIGNOUTRESPONSE']._serialized_end=628
+  _globals['_GETSESSIONREQUEST']._serialized_start=630
+  _globals['_GETSESSIONREQUEST']._serialized_end=649
+  _globals['_GETSESSIONRESPONSE']._serialized_start=651
+  _globals['_GETSESSIONRESPONSE']._serialized_end=711
+  _globals['_EXTENDSESSIONREQUEST']._serialized_start=713
+  _globals['_EXTENDSESSIONREQUEST']._serialized_end=735
+  _globals['_EXTENDSESSIONRESPONSE']._serialized_start=737
+  _globals['_EXTENDSESSIONRESPONSE']._serialized_end=800
+  _globals['_SESSION']._serialized_start=803
+  _globals['_SESSION']._serialized_end=997
+  _globals['_ACCOUNTSERVICE']._serialized_start=1074
+  _globals['_ACCOUNTSERVICE']._serialized_end=2045
 # @@protoc_insertion_point(module_scope)

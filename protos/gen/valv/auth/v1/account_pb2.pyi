@@ -133,22 +133,29 @@ class SignInRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """E-mail address."""
     password: _builtins.str
     """Password."""
     delivery: Global___TokenDelivery.ValueType
     """Where the session token goes. Browsers leave it unset."""
+    device_token: _builtins.str
+    """The device token of an earlier answer, for API clients; a browser sends its
+    cookie __Host-valv_device. Without a known one the account's owner is told
+    of a new device.
+    """
     def __init__(
         self,
         *,
         email: _builtins.str = ...,
         password: _builtins.str = ...,
         delivery: Global___TokenDelivery.ValueType = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "email", b"email", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "device_token", b"device_token", "email", b"email", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,8 +169,11 @@ class SignInResponse(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """The token, for TOKEN_DELIVERY_BODY only."""
+    device_token: _builtins.str
+    """By which this device is known from now on, for TOKEN_DELIVERY_BODY only."""
     @_builtins.property
     def session(self) -> Global___Session:
         """The session."""
@@ -173,10 +183,11 @@ class SignInResponse(_message.Message):
         *,
         session: Global___Session | None = ...,
         session_token: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_token", b"device_token", "session", b"session", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

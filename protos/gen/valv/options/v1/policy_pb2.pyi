@@ -159,6 +159,7 @@ class Policy(_message.Message):
     MEDIA_TYPES_FIELD_NUMBER: _builtins.int
     ANY_ORIGIN_FIELD_NUMBER: _builtins.int
     RESERVED_FIELD_NUMBER: _builtins.int
+    AUTHENTICATES_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """As whom the call acts."""
     rate: Global___RateClass.ValueType
@@ -178,6 +179,12 @@ class Policy(_message.Message):
     reserved: _builtins.bool
     """The call may use the last of the disk, which is kept back for what must
     always be possible: signing out, and operators.
+    """
+    authenticates: _builtins.bool
+    """The call changes who is signed in. Only to such calls does the edge pass
+    on what the browser remembers (the token of its device and that of its
+    earlier session, as x-valv-device and x-valv-session), and it hands out no
+    assertion with their answers.
     """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -215,10 +222,11 @@ class Policy(_message.Message):
         media_types: _abc.Iterable[_builtins.str] | None = ...,
         any_origin: _builtins.bool = ...,
         reserved: _builtins.bool = ...,
+        authenticates: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "fresh_within", b"fresh_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "reserved", b"reserved", "subject", b"subject", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "authenticates", b"authenticates", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "reserved", b"reserved", "subject", b"subject", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,7 +8,8 @@ export const events = {
   "who.nobody": "Somebody who was not signed in",
 
   "why.auth.session.check": "to learn that you are signed in",
-  "why.auth.mail.send": "because you asked for it",
+  "why.auth.mail.send": "because you asked for it, or should know",
+  "why.auth.session.supersede": "because whoever held it signed in anew",
   "why.billing.charge.begin": "because you bought something there",
   "why.billing.refund.begin": "to give money back to you",
   "why.billing.charge.create": "because you bought something there",
@@ -27,6 +28,8 @@ export const events = {
   "tried.auth.session.extend": "Attempt to stay signed in",
   "done.auth.session.check": "Asked whether you are signed in",
   "tried.auth.session.check": "Attempt to ask whether you are signed in",
+  "done.auth.session.supersede": "Earlier session ended",
+  "tried.auth.session.supersede": "Attempt to end an earlier session",
   "done.files.file.list": "Files listed",
   "tried.files.file.list": "Attempt to list files",
   "done.files.file.read": "File particulars read",

@@ -10,7 +10,8 @@ export const events: Readonly<Record<keyof typeof en, string>> = {
   "who.nobody": "Någon som inte var inloggad",
 
   "why.auth.session.check": "för att få veta att du är inloggad",
-  "why.auth.mail.send": "eftersom du bad om det",
+  "why.auth.mail.send": "eftersom du bad om det, eller bör veta",
+  "why.auth.session.supersede": "eftersom den som hade den loggade in på nytt",
   "why.billing.charge.begin": "eftersom du köpte något där",
   "why.billing.refund.begin": "för att ge dig pengar tillbaka",
   "why.billing.charge.create": "eftersom du köpte något där",
@@ -29,6 +30,8 @@ export const events: Readonly<Record<keyof typeof en, string>> = {
   "tried.auth.session.extend": "Försök att fortsätta vara inloggad",
   "done.auth.session.check": "Fråga om du är inloggad",
   "tried.auth.session.check": "Försök att fråga om du är inloggad",
+  "done.auth.session.supersede": "Tidigare session avslutad",
+  "tried.auth.session.supersede": "Försök att avsluta en tidigare session",
   "done.files.file.list": "Filer listade",
   "tried.files.file.list": "Försök att lista filer",
   "done.files.file.read": "Filuppgifter lästa",

@@ -1,0 +1,65 @@
+"""Owns to whom a queued mail goes, and what it tells them: looked up when it is sent, since the queue holds ids only.
+
+Tokens are minted here, into the link's fragment; the database gets their hash in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.auth import mail_tokens, mail_words
+from services.auth.mail import CONFIRM, NEW_DEVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from services.auth.accounts import Account
+    from services.auth.mail import Outgoing
+    from services.auth.mail_tokens import MailTokens
+    from services.auth.store import Store
+
+_LINKS = {CONFIRM: (mail_tokens.CONFIRM, "confirm")}
+"""Templates with a link: what its token is for, and the page that takes it."""
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """Whom a mail goes to and what its template names."""
+
+    email: str
+    locale: str
+    values: Mapping[str, str]
+
+
+class Addressing:
+    """Finds the recipient and the values of a mail."""
+
+    def __init__(self, tokens: MailTokens, public_url: str) -> None:
+        """Take what mints tokens and what links begin with."""
+        self._tokens, self._public_url = tokens, public_url
+
+    async def address(self, store: Store, mail: Outgoing) -> Addressed | None:
+        """Return whom a mail goes to; None when there is nobody to tell any more, or nothing."""
+        account = await store.accounts.get(mail.account_id)
+        if account is None or (mail.template == CONFIRM and account.confirmed is not None):
+            return None
+        values = {"email": account.email, "url": self._public_url}
+        if mail.template in _LINKS:
+            purpose, page = _LINKS[mail.template]
+            token = await self._tokens.mint(store.mail_tokens, purpose, mail.account_id, mail.reference)
+            values["link"] = f"{self._public_url}/{page}#token={token.text()}"
+        if mail.template == NEW_DEVICE:
+            values |= await _device(store, mail, account)
+        return Addressed(account.email, account.locale, values)
+
+
+async def _device(store: Store, mail: Outgoing, account: Account) -> Mapping[str, str]:
+    session = await store.sessions.get(mail.reference)
+    if session is None:
+        raise LookupError("the session of a notice is gone")
+    return {
+        "time": mail_words.moment(session.opened),
+        "device": mail_words.device(session.device, account.locale),
+        "place": mail_words.place(session.place, account.locale),
+    }
