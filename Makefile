@@ -60,7 +60,7 @@ protos: .setup-test ## generate protos/gen and docs/access.md from the contracts
 	@$(BIN)/python -m services.gateway.access_table > docs/access.md
 
 .PHONY: tcb
-tcb: .setup-test ## measure the trusted computing base into deploy/tcb.toml
+tcb: .setup-test ## measure the trusted computing base into deploy/tcb.toml and docs/tcb.md, and print its size
 	@$(BIN)/python -m tests.architecture.tcb
 
 .PHONY: fmt
