@@ -9,6 +9,8 @@ import sys
 COMMANDS = {
     "run": "serve the whole of Valv on this machine, with its sandboxes",
     "migrate": "bring a service's databases to the newest schema",
+    "operator": "issue a personal certificate to an operator",
+    "accounts": "find, disable and enable accounts and end their sessions, as an operator",
     "verify": "check a receipt, a checkpoint pair or a whole log, offline",
 }
 

@@ -43,6 +43,9 @@ class Account:
     locale: str
     created: datetime
     confirmed: datetime | None = None
+    disabled: datetime | None = None
+    """Since when nobody gets in, with whatever they know."""
+    disabled_because: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class Accounts:
         account, stored = found or (None, None)
         if account is not None:
             trail.subject = account.account_id
+            stored = None if account.disabled is not None else stored  # the answer and the work of a wrong password
         outdated = await desk.check(password, stored)
         if account is None or stored is None:
             raise RuntimeError("a password was accepted for nobody")

@@ -28,6 +28,8 @@ from services.auth.hash_pool import HashPool
 from services.auth.internal_handlers import SessionHandlers, WatchHandlers
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
+from services.auth.operators.handlers import OperatorHandlers
+from services.auth.operators.standing import Standings
 from services.auth.passwords import Passwords
 from services.auth.revocations import Broadcaster
 from services.auth.sessions import Sessions
@@ -41,7 +43,7 @@ from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState
-from valv.auth.v1 import account_pb2, session_pb2
+from valv.auth.v1 import account_pb2, operator_pb2, session_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from services.kit.main import Runtime
     from services.kit.telemetry import Log
 
-REVISION = "0002"
+REVISION = "0003"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -77,8 +79,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     peppers = pepper.load(config.passwords.pepper_file)
     await _require_pepper(stores.units, peppers)
     pool = HashPool(config.passwords.workers, config.passwords.queue)
-    limits = config.sessions.limits()
-    sessions = Sessions(limits, clock, runtime.ids, secrets.token_bytes, stores.shared.activity)
+    sessions = _sessions(config, runtime, stores)
     arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, runtime.ids)
     accounts = _accounts(config, runtime, stores, peppers, pool, arrivals)
     signer = AssertionSigner(
@@ -86,8 +87,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     )
     state = RevocationState(clock)
     state.replace_keys(signer.jwks)
-    broadcaster = _broadcaster(runtime, stores, state)
-    await broadcaster.load()
+    broadcaster = await _broadcaster(runtime, stores, state)
     courier = _courier(config, runtime, stores)
     checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
     upkeep, work = SqlUpkeep(stores.database), stores.work
@@ -96,6 +96,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             _service(account_pb2, "AccountService"): AccountHandlers(accounts, sessions, broadcaster, work, clock),
             _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
             _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+            _service(operator_pb2, "OperatorService"): OperatorHandlers(Standings(sessions, clock), broadcaster, work),
         },
         outbox=stores.outbox,
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
@@ -131,6 +132,11 @@ async def _open(config: Config, runtime: Runtime) -> _Stores:
     return _Stores(database, keys, outbox, SqlUnits(database, outbox), _Shared(config, database))
 
 
+def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
+    limits, activity = config.sessions.limits(), stores.shared.activity
+    return Sessions(limits, runtime.clock, runtime.ids, secrets.token_bytes, activity)
+
+
 def _accounts(
     config: Config,
     runtime: Runtime,
@@ -147,11 +153,13 @@ def _accounts(
     return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids, config.rates, config.product)
 
 
-def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
+async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
     def away() -> None:
         runtime.log.warning("revocations cannot be read or told")
 
-    return Broadcaster(stores.units, stores.shared.fanout, runtime.clock, _feed(state), away)
+    made = Broadcaster(stores.units, stores.shared.fanout, runtime.clock, _feed(state), away)
+    await made.load()
+    return made
 
 
 class _Shared:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from services.auth.errors import BAD_CREDENTIALS
 from services.kit.faults import SESSION_ENDED, Fault
 from services.kit.secret import Secret
 
@@ -100,7 +101,11 @@ class Sessions:
     async def open(
         self, store: SessionStore, account_id: str, amr: tuple[str, ...], device: str = "", place: str = ""
     ) -> Opened:
-        """Open a session for somebody who has just authenticated."""
+        """Open a session for somebody who has just authenticated.
+
+        Raises:
+            Fault: BAD_CREDENTIALS: the account was disabled meanwhile.
+        """
         now = self._clock.now()
         session = Session(
             session_id=self._ids.new("ses"),
@@ -113,7 +118,8 @@ class Sessions:
             place=place,
         )
         token = "vst_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
-        await store.insert(session, _hash(token))
+        if not await store.insert(session, _hash(token)):
+            raise Fault(BAD_CREDENTIALS)
         return Opened(session, Secret(token))
 
     async def find(self, work: Readable, token: Secret) -> Session:
@@ -165,6 +171,16 @@ class Sessions:
             return False
         await revocations.add(session_id, now)
         return True
+
+    async def end_all(self, sessions: SessionStore, revocations: RevocationStore, account_id: str) -> int:
+        """End all sessions of an account; returns how many there were."""
+        now = self._clock.now()
+        return sum(
+            [
+                await self.end(sessions, revocations, session.session_id)
+                for session in await sessions.open_of(account_id, now)
+            ]
+        )
 
     def ends(self, session: Session) -> datetime:
         """When a session ends by itself: the earlier of its idle and absolute end."""

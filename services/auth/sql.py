@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth.ledger import OutboxLedger
+from services.auth.operators.sql import SqlStandings
 from services.auth.sql_accounts import SqlAccounts
 from services.auth.sql_devices import SqlDevices
 from services.auth.sql_mail import SqlMail, SqlMailTokens
@@ -30,6 +31,7 @@ class SqlStore:
     def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
         """Take the transaction and the outbox that shares it."""
         self.accounts = SqlAccounts(connection)
+        self.standings = SqlStandings(connection)
         self.sessions = SqlSessions(connection)
         self.devices = SqlDevices(connection)
         self.revocations = SqlRevocations(connection)

@@ -37,13 +37,13 @@ class SqlAccounts:
         }
         await self._connection.execute(upsert(self._connection, t.accounts).values(values).on_conflict_do_nothing())
         row = (await self._connection.execute(select(t.accounts).where(t.accounts.c.lookup == account.lookup))).one()
-        return _account(row)
+        return account_of(row)
 
     async def get(self, account_id: str) -> Account | None:
         """Return an account."""
         rows = await self._connection.execute(select(t.accounts).where(t.accounts.c.account_id == account_id))
         row = rows.one_or_none()
-        return None if row is None else _account(row)
+        return None if row is None else account_of(row)
 
     async def credentials(self, lookup: str) -> tuple[Account, PasswordHash | None] | None:
         """Return the account with this address and its password; accounts not confirmed have none."""
@@ -52,7 +52,7 @@ class SqlAccounts:
         row = (await self._connection.execute(query.where(t.accounts.c.lookup == lookup))).one_or_none()
         if row is None:
             return None
-        return _account(row), None if row.digest is None else PasswordHash(row.parameters, row.digest, row.pepper)
+        return account_of(row), None if row.digest is None else PasswordHash(row.parameters, row.digest, row.pepper)
 
     async def propose(self, sign_up_id: str, account_id: str, password: PasswordHash, now: datetime) -> None:
         """Keep the password of a sign-up until the address is confirmed."""
@@ -93,6 +93,15 @@ def _hash_values(password: PasswordHash) -> dict[str, str]:
     return {"parameters": password.parameters, "digest": password.digest, "pepper": password.pepper}
 
 
-def _account(row: Row[Any]) -> Account:
-    confirmed = None if row.confirmed_us is None else from_microseconds(row.confirmed_us)
-    return Account(row.account_id, row.email, row.lookup, row.locale, from_microseconds(row.created_us), confirmed)
+def account_of(row: Row[Any]) -> Account:
+    """Return the account of a row of all columns."""
+    return Account(
+        account_id=row.account_id,
+        email=row.email,
+        lookup=row.lookup,
+        locale=row.locale,
+        created=from_microseconds(row.created_us),
+        confirmed=None if row.confirmed_us is None else from_microseconds(row.confirmed_us),
+        disabled=None if row.disabled_us is None else from_microseconds(row.disabled_us),
+        disabled_because=row.disabled_because or "",
+    )

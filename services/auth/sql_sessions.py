@@ -25,8 +25,12 @@ class SqlSessions:
         """Take the transaction."""
         self._connection = connection
 
-    async def insert(self, session: Session, token_hash: bytes) -> None:
-        """Insert a session."""
+    async def insert(self, session: Session, token_hash: bytes) -> bool:
+        """Insert a session; False when its account is disabled. Who disables it waits, and then finds the session."""
+        a = t.accounts.c
+        standing = select(a.disabled_us).where(a.account_id == session.account_id).with_for_update(read=True)
+        if (await self._connection.execute(standing)).scalar_one() is not None:
+            return False
         await self._connection.execute(
             insert(t.sessions).values(
                 session_id=session.session_id,
@@ -40,6 +44,7 @@ class SqlSessions:
                 place=session.place,
             )
         )
+        return True
 
     async def by_token(self, token_hash: bytes) -> Session | None:
         """Return the session of a token, ended ones too."""
@@ -58,6 +63,13 @@ class SqlSessions:
         still_open = (t.sessions.c.session_id == session_id) & t.sessions.c.ended_us.is_(None)
         ended = await self._connection.execute(update(t.sessions).where(still_open).values(ended_us=microseconds(now)))
         return ended.rowcount == 1
+
+    async def open_of(self, account_id: str, closes_after: datetime) -> Sequence[Session]:
+        """Return an account's sessions that nobody has ended and whose absolute end is later than that."""
+        s = t.sessions.c
+        wanted = (s.account_id == account_id) & s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after))
+        query = select(t.sessions).where(wanted).order_by(s.session_id)
+        return [_session(row) for row in await self._connection.execute(query)]
 
     async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
         """Return sessions nobody has ended and whose absolute end is later than that, by id, after an id."""

@@ -60,8 +60,8 @@ class AccountStore(Protocol):
 class SessionStore(Protocol):
     """Sessions, by id and by the hash of their token."""
 
-    async def insert(self, session: Session, token_hash: bytes) -> None:
-        """Insert a session."""
+    async def insert(self, session: Session, token_hash: bytes) -> bool:
+        """Insert a session; False when its account is disabled, however lately."""
         ...
 
     async def by_token(self, token_hash: bytes) -> Session | None:
@@ -74,6 +74,10 @@ class SessionStore(Protocol):
 
     async def end(self, session_id: str, now: datetime) -> bool:
         """End a session; False when it had ended or does not exist."""
+        ...
+
+    async def open_of(self, account_id: str, closes_after: datetime) -> Sequence[Session]:
+        """Return an account's sessions that nobody has ended and whose absolute end is later than that."""
         ...
 
     async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
@@ -177,8 +181,29 @@ class Ledger(Protocol):
         ...
 
 
+class StandingStore(Protocol):
+    """Whether accounts are disabled."""
+
+    async def find(self, lookup: str) -> Account | None:
+        """Return the account with this address."""
+        ...
+
+    async def disable(self, account_id: str, because: str, now: datetime) -> bool:
+        """Disable an account; one that is disabled keeps its time. False when there is none."""
+        ...
+
+    async def enable(self, account_id: str) -> bool:
+        """Enable an account; False when there is none."""
+        ...
+
+
 class Store(Protocol):
     """All stores over one transaction."""
+
+    @property
+    def standings(self) -> StandingStore:
+        """Whether accounts are disabled."""
+        ...
 
     @property
     def accounts(self) -> AccountStore:

@@ -21,6 +21,8 @@ accounts = Table(
     Column("locale", String(16), nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("confirmed_us", BigInteger, nullable=True),
+    Column("disabled_us", BigInteger, nullable=True),
+    Column("disabled_because", String(16), nullable=True),
 )
 
 passwords = Table(

@@ -204,7 +204,7 @@ def _metadata(
     return (*(given or ()), *own, *carrier.items())
 
 
-def reason_of(error: grpc.aio.AioRpcError) -> str:
+def reason_of(error: grpc.aio.AioRpcError | grpc.Call) -> str:
     """Return the stable reason a Valv service gave for a refusal; empty when it gave none (the transport failed)."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):

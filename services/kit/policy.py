@@ -164,6 +164,10 @@ def _require_whole(name: str, source: policy_pb2.Policy) -> None:
                 source.subject == policy_pb2.SUBJECT_CUSTOMER and source.callers != ["envoy"],
             ),
             (
+                "operators come only with their own certificate",
+                (source.subject == policy_pb2.SUBJECT_OPERATOR) != (source.callers == ["operator"]),
+            ),
+            (
                 "the edge routes no internal class",
                 "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL,
             ),

@@ -9,7 +9,7 @@ from services.gateway import access_table
 from services.kit.policy import Effect, methods_of
 from tests.architecture.repository import ROOT, SERVICES
 
-ROLES = {*SERVICES, "envoy", "shop"}
+ROLES = {*SERVICES, "envoy", "shop", "operator"}
 SECRET_WORDS = {"password", "token", "secret", "otp", "pan", "cvc", "assertion", "seed", "pin"}
 # A page token is a position in a list.
 HARMLESS = {"page_token", "next_page_token"}

@@ -31,7 +31,8 @@ export function who(event: AuditEvent, me: string): string {
 export function whyOf(event: AuditEvent): string {
   const kind = event.actor?.kind;
   if (kind !== "KIND_SERVICE" && kind !== "KIND_OPERATOR") return "";
-  return maybe(`why.${event.action}`) ?? "";
+  const cause = event.details?.cause;
+  return (cause && maybe(`why.${event.action}.${cause}`)) || (maybe(`why.${event.action}`) ?? "");
 }
 
 /** The particulars worth reading at a glance; empty when there are none. */

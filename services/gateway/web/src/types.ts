@@ -86,6 +86,7 @@ export interface Details {
   readonly amountMinor?: string;
   readonly currency?: string;
   readonly count?: string;
+  readonly cause?: string;
 }
 
 /** What happened (valv.audit.v1.Event). */

@@ -254,6 +254,7 @@ class Details(_message.Message):
     FACTOR_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
     """Size in bytes."""
     range_start: _builtins.int
@@ -276,6 +277,10 @@ class Details(_message.Message):
     """
     digest: _builtins.str
     """SHA-256 of what was published, hexadecimal."""
+    cause: _builtins.str
+    """Why it was done: why an account is disabled ("owner", "compromised",
+    "abuse" or "legal").
+    """
     def __init__(
         self,
         *,
@@ -289,15 +294,18 @@ class Details(_message.Message):
         factor: _builtins.str | None = ...,
         state: _builtins.str | None = ...,
         digest: _builtins.str | None = ...,
+        cause: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
     _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
     _WhichOneofReturnType__bytes: _TypeAlias = _typing.Literal["bytes"]  # noqa: Y015
     _WhichOneofArgType__bytes: _TypeAlias = _typing.Literal["_bytes", b"_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__cause: _TypeAlias = _typing.Literal["cause"]  # noqa: Y015
+    _WhichOneofArgType__cause: _TypeAlias = _typing.Literal["_cause", b"_cause"]  # noqa: Y015
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
     _WhichOneofReturnType__currency: _TypeAlias = _typing.Literal["currency"]  # noqa: Y015
@@ -318,6 +326,8 @@ class Details(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes) -> _WhichOneofReturnType__bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cause) -> _WhichOneofReturnType__cause | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
     @_typing.overload

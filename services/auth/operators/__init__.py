@@ -1,0 +1,1 @@
+"""What operators do with accounts. Must never be reached from the public edge."""
