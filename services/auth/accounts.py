@@ -6,22 +6,24 @@ this very sign-up sent: who signs up first with somebody else's address gains no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from services.auth import mail_tokens, password_policy
-from services.auth.errors import BAD_CREDENTIALS, LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
+from services.auth.errors import LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
 from services.auth.mail import CONFIRM, LOCALES, SIGN_UP_ATTEMPT, Outgoing
-from services.auth.throttle import Attempt, Limit
+from services.auth.throttle import Who
+from services.auth.throttle_rules import Action
 from services.kit.faults import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from services.auth.arrivals import Arrivals, Arrived, Visitor
     from services.auth.email_address import EmailAddress
     from services.auth.mail_tokens import MailTokens
-    from services.auth.passwords import Desk, PasswordHash, Passwords
+    from services.auth.passwords import PasswordHash, Passwords
     from services.auth.store import Work
     from services.auth.throttle import Throttle
     from services.kit.clock import Clock
@@ -48,24 +50,12 @@ class Account:
     disabled_because: str = ""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """How often credentials may be tried."""
-
-    sign_in_pair: Limit = field(default_factory=lambda: Limit(5, 900))
-    """Failures per account and client address."""
-    sign_in_address: Limit = field(default_factory=lambda: Limit(20, 300))
-    """Failures per client address."""
-    sign_up_address: Limit = field(default_factory=lambda: Limit(100, 3600))
-    """Sign-ups per client address."""
-    mail_account: Limit = field(default_factory=lambda: Limit(5, 3600))
-    """Sign-up mails per recipient."""
-
-
 class Trail(Protocol):
     """The audit record of the call: whom it concerns."""
 
     subject: str
+    otherwise: Callable[[], Awaitable[None]] | None
+    """Done in place of a refusal's record when the refusal is only counted."""
 
 
 class Accounts:
@@ -79,12 +69,11 @@ class Accounts:
         tokens: MailTokens,
         clock: Clock,
         ids: Ids,
-        rates: Rates,
         product: str,
     ) -> None:
         """Take the collaborators; ``product`` is the name customers know the service by."""
         self._passwords, self._arrivals, self._throttle, self._tokens = passwords, arrivals, throttle, tokens
-        self._clock, self._ids, self._rates, self._product = clock, ids, rates, product
+        self._clock, self._ids, self._product = clock, ids, product
 
     async def sign_up(
         self, work: Work, trail: Trail, email: EmailAddress, password: Secret, locale: str, address: str
@@ -98,8 +87,8 @@ class Accounts:
             raise Fault(LOCALE_NOT_SUPPORTED, field="locale")
         password_policy.require(password, email, self._product)
         with self._passwords.desk() as desk:
-            await self._throttle.admit(Attempt("sign_up.address", address, self._rates.sign_up_address))
-            mailed = await self._throttle.allows(Attempt("mail.account", email.lookup, self._rates.mail_account))
+            await self._throttle.spend(Action.SIGN_UP, Who(email.lookup, address))
+            mailed = await self._throttle.allows(Action.MAIL, Who(email.lookup))
             hashed = await desk.hash(password)
         store, now = await work.write(), self._clock.now()
         account = await store.accounts.ensure(
@@ -134,33 +123,26 @@ class Accounts:
         Raises:
             Fault: BAD_CREDENTIALS, THROTTLED or OVERLOADED.
         """
-        try:
-            with self._passwords.desk() as desk:
-                ticket = await self._throttle.admit(
-                    Attempt("sign_in.pair", f"{email.lookup}\x00{visitor.address}", self._rates.sign_in_pair),
-                    Attempt("sign_in.address", visitor.address, self._rates.sign_in_address),
-                )
-                account_id, stored, fresh = await self._authenticate(work, trail, desk, email, password)
-        except Fault as fault:
-            if fault.reason is BAD_CREDENTIALS and not trail.subject:
-                await self._throttle.pretend()
-            raise
-        await self._throttle.forgive(ticket)
+        trail.otherwise = self._throttle.pretend
+        with self._passwords.desk() as desk:
+            account, stored, who = await self._find(work, trail, email, visitor)
+            async with self._throttle.attempt(Action.SIGN_IN, who):
+                outdated = await desk.check(password, stored)
+            if account is None or stored is None:
+                raise RuntimeError("a password was accepted for nobody")
+            fresh = await desk.hash(password) if outdated else None
         store = await work.write()
         if fresh is not None:
-            await store.accounts.replace_password(account_id, stored, fresh)
-        return await self._arrivals.open(store, account_id, (PASSWORD_FACTOR,), visitor)
+            await store.accounts.replace_password(account.account_id, stored, fresh)
+        return await self._arrivals.open(store, account.account_id, (PASSWORD_FACTOR,), visitor)
 
-    async def _authenticate(
-        self, work: Work, trail: Trail, desk: Desk, email: EmailAddress, password: Secret
-    ) -> tuple[str, PasswordHash, PasswordHash | None]:
+    async def _find(
+        self, work: Work, trail: Trail, email: EmailAddress, visitor: Visitor
+    ) -> tuple[Account | None, PasswordHash | None, Who]:
         async with work.read() as store:
-            found = await store.accounts.credentials(email.lookup)
-        account, stored = found or (None, None)
+            account, stored = await store.accounts.credentials(email.lookup) or (None, None)
+            device = await self._arrivals.device(store, account.account_id if account else "", visitor)
         if account is not None:
             trail.subject = account.account_id
             stored = None if account.disabled is not None else stored  # the answer and the work of a wrong password
-        outdated = await desk.check(password, stored)
-        if account is None or stored is None:
-            raise RuntimeError("a password was accepted for nobody")
-        return account.account_id, stored, await desk.hash(password) if outdated else None
+        return account, stored, Who(email.lookup, visitor.address, device, exists=account is not None)

@@ -35,7 +35,8 @@ from services.auth.revocations import Broadcaster
 from services.auth.sessions import Sessions
 from services.auth.smtp import Smtp
 from services.auth.sql import SqlUnits, SqlWork
-from services.auth.sql_ports import SqlActivity, SqlCounters, SqlDecoy, SqlUpkeep
+from services.auth.sql_counters import SqlCounters, SqlDecoy
+from services.auth.sql_ports import SqlActivity, SqlUpkeep
 from services.auth.throttle import Throttle
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
@@ -129,7 +130,7 @@ async def _open(config: Config, runtime: Runtime) -> _Stores:
     await database.require_revision(REVISION)
     await keys.require_revision(KEYS_REVISION)
     outbox = Outbox(database, runtime.clock, runtime.ids)
-    return _Stores(database, keys, outbox, SqlUnits(database, outbox), _Shared(config, database))
+    return _Stores(database, keys, outbox, SqlUnits(database, outbox), _Shared(config, database, runtime.clock))
 
 
 def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
@@ -148,9 +149,10 @@ def _accounts(
     clock = runtime.clock
     passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
     decoy = SqlDecoy(stores.shared.sql_counters, clock, _RANDOM.random)
-    throttle = Throttle(stores.shared.counters, clock, peppers.blind, decoy)
+    series = stores.shared.sql_counters
+    throttle = Throttle(config.rules(), stores.shared.counters, series, clock, peppers.blind, decoy)
     tokens = MailTokens(clock, secrets.token_bytes)
-    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids, config.rates, config.product)
+    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids, config.product)
 
 
 async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
@@ -169,8 +171,8 @@ class _Shared:
     counters: Counters
     fanout: Fanout
 
-    def __init__(self, config: Config, database: Database) -> None:
-        shared = config.shared
+    def __init__(self, config: Config, database: Database, clock: Clock) -> None:
+        shared, self._clock = config.shared, clock
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.sql_counters = SqlCounters(database)
         self.activity, self.counters, self.fanout = SqlActivity(database), self.sql_counters, LocalFanout()
@@ -190,7 +192,7 @@ class _Shared:
         if shared.activity is Shared.REDIS:
             self.activity = redis_ports.RedisActivity(client)
         if shared.counters is Shared.REDIS:
-            self.counters = redis_ports.RedisCounters(client)
+            self.counters = redis_ports.RedisCounters(client, self.sql_counters, self._clock)
         if shared.hints is Hints.REDIS:
             self.fanout = redis_ports.RedisFanout(client)
 

@@ -63,6 +63,10 @@ class Arrivals:
             await store.mail.add(Outgoing(self._ids.new("mai"), account_id, NEW_DEVICE, session_id, now))
         return Arrived(opened.session, opened.token, device.token, superseded)
 
+    async def device(self, store: Store, account_id: str, visitor: Visitor) -> str:
+        """Return what a visitor's device is called when the account knows it, else ""; "" is also nobody's account."""
+        return await self._devices.name(store.devices, account_id, visitor.device_token)
+
     async def _end_earlier(self, store: Store, visitor: Visitor) -> bool:
         if visitor.session_token is None:
             return False

@@ -7,13 +7,13 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from services.auth.accounts import Rates
+from services.auth import throttle_rules
 from services.auth.checks import ChecksConfig
 from services.auth.passwords import Parameters
 from services.auth.sessions import Limits
 from services.auth.smtp import SmtpConfig
 from services.kit.clients import PeersConfig
-from services.kit.config import ServiceConfig
+from services.kit.config import ServiceConfig, load
 from services.kit.db import DatabaseConfig
 from services.kit.telemetry import TelemetryConfig
 from services.kit.tls import TLSConfig
@@ -101,7 +101,8 @@ class Config:
     """The name customers know the service by."""
     peers: PeersConfig = field(default_factory=PeersConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
-    rates: Rates = field(default_factory=Rates)
+    throttle_file: Path = throttle_rules.DEFAULT
+    """How often somebody may try; see the file that is the default."""
     shared: SharedConfig = field(default_factory=SharedConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
 
@@ -113,3 +114,8 @@ class Config:
             raise ValueError("keys_database.secure_delete must be true")
         if self.shared.hints is Hints.POSTGRESQL and not self.database.url.startswith("postgresql"):
             raise ValueError("shared.hints = postgresql needs database on PostgreSQL")
+        self.rules()
+
+    def rules(self) -> throttle_rules.Rules:
+        """Read the throttle file. Raises ConfigError."""
+        return load(throttle_rules.Rules, self.throttle_file)

@@ -56,6 +56,11 @@ class Devices:
         seen = await store.last_seen(account_id, _hash(account_id, token.text() if token else ""))
         return seen is not None and self._clock.now() - seen < LIFETIME
 
+    async def name(self, store: DeviceStore, account_id: str, token: Secret | None) -> str:
+        """Return what a known device is called where its attempts are counted; "" for any other."""
+        known = await self.known(store, account_id, token)
+        return _hash(account_id, token.text()).hex() if known and token else ""
+
     async def remember(self, store: DeviceStore, account_id: str, token: Secret | None, device: str) -> Recognized:
         """Note a successful sign-in; who has no token, or one of another form, is given one."""
         now = self._clock.now()

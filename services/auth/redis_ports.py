@@ -14,29 +14,38 @@ from redis.exceptions import RedisError
 from services.auth.revocations import FanoutLost
 from services.auth.sessions import MAX_IDLE, ActivityLost
 from services.auth.sql_times import from_microseconds, microseconds
-from services.kit.faults import UNAVAILABLE, Fault
+from services.auth.throttle import Taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
+
+    from services.auth.throttle import Bucket, Counters
+    from services.kit.clock import Clock
 
 _ACTIVITY = "valv:auth:activity:"
 _COUNTER = "valv:auth:counter:"
 _HINTS = "valv:auth:revocations"
 _SLACK = timedelta(seconds=60)
 _SECONDS = 1.0
+_AWAY_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
 _TOUCH = """
 local last = redis.call('GET', KEYS[1])
 if not last or tonumber(ARGV[1]) > tonumber(last) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 """
-_HIT = """
-local counts = {}
+_TAKE = """
+local full = {}
 for i, key in ipairs(KEYS) do
-  counts[i] = redis.call('INCR', key)
-  redis.call('PEXPIREAT', key, ARGV[i])
+  if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2 * i - 1]) then full[#full + 1] = i end
 end
-return counts
+if #full == 0 then
+  for i, key in ipairs(KEYS) do
+    redis.call('INCR', key)
+    redis.call('PEXPIREAT', key, ARGV[2 * i])
+  end
+end
+return full
 """
 _FORGIVE = """
 for _, key in ipairs(KEYS) do
@@ -77,31 +86,34 @@ class RedisActivity:
 
 
 class RedisCounters:
-    """Counters. When Redis is away nobody can try: guessing is worse than waiting."""
+    """Counters. While Redis is away those in ``spare`` are used, and Redis is left alone for some seconds."""
 
-    def __init__(self, redis: Redis) -> None:
-        """Take the client."""
-        self._hit, self._forgive = redis.register_script(_HIT), redis.register_script(_FORGIVE)
+    def __init__(self, redis: Redis, spare: Counters, clock: Clock) -> None:
+        """Take the client, and counters that do not need it."""
+        self._take, self._forgive = redis.register_script(_TAKE), redis.register_script(_FORGIVE)
+        self._spare, self._clock = spare, clock
+        self._away_until = float("-inf")
 
-    async def hit(self, buckets: Sequence[str], expires: Sequence[datetime]) -> Sequence[int]:
-        """Count one in each bucket; returns the counts.
-
-        Raises:
-            Fault: UNAVAILABLE.
-        """
-        ends = [microseconds(end + _SLACK) // 1000 for end in expires]
+    async def take(self, buckets: Sequence[Bucket]) -> Taken:
+        """Count one in each bucket if none of them is full. Raises what the spare counters raise."""
+        if self._clock.monotonic() < self._away_until or not buckets:
+            return await self._spare.take(buckets)
+        limits = [(bucket.limit, microseconds(bucket.expires + _SLACK) // 1000) for bucket in buckets]
         try:
-            counts: list[int] = await self._hit(keys=[_COUNTER + bucket for bucket in buckets], args=ends)
+            full: list[int] = await self._take(
+                keys=[_COUNTER + bucket.name for bucket in buckets], args=[number for pair in limits for number in pair]
+            )
         except (RedisError, OSError):
-            raise Fault(UNAVAILABLE, retry_after=1) from None
-        return counts
+            self._away_until = self._clock.monotonic() + _AWAY_SECONDS
+            return await self._spare.take(buckets)
+        return Taken(frozenset(buckets[number - 1].name for number in full), self)
 
-    async def forgive(self, buckets: Sequence[str]) -> None:
-        """Take one back from each bucket; a count never goes below 0. When Redis is away they stay counted."""
+    async def forgive(self, names: Sequence[str]) -> None:
+        """Take one back from each bucket; a count never goes below 0. When Redis is away they stay counted there."""
         try:
-            await self._forgive(keys=[_COUNTER + bucket for bucket in buckets])
+            await self._forgive(keys=[_COUNTER + name for name in names])
         except (RedisError, OSError):
-            return
+            self._away_until = self._clock.monotonic() + _AWAY_SECONDS
 
 
 class RedisFanout:

@@ -10,7 +10,7 @@ from services.kit.faults import UNAUTHENTICATED, Fault
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,8 @@ class Record:
         self.action = ""
         self.target = event_pb2.Object()
         self.details = event_pb2.Details()
+        self.otherwise: Callable[[], Awaitable[None]] | None = None
+        """Done in place of a refusal's record when the refusal is only counted, so that both take as long."""
 
     def instead(self, action: str) -> None:
         """Record this action, one of the alternatives that the policy declares, in place of the policy's own."""

@@ -1,8 +1,8 @@
 """Owns the audit scope: the transaction of one call and the record its policy declares. Nothing happens unrecorded.
 
 A handler writes through the scope's transaction; the record is added to it and the answer leaves only when both were
-committed. A read is recorded before its first byte. A refusal is recorded too: by itself when it is known whom it
-concerns, else counted in windows, so that a flood of strangers cannot fill the log.
+committed. A read is recorded before its first byte. A refusal is recorded too: by itself when it is known who was
+refused, else counted in windows, so that a flood of strangers cannot fill the log.
 """
 
 from __future__ import annotations
@@ -92,11 +92,21 @@ class Scope:
         outcome = event_pb2.OUTCOME_FAILED if fault.reason.code in _FAILURES else event_pb2.OUTCOME_DENIED
         if not self._known() or self._call.method.policy.effect is Effect.UNRECORDED:
             # A stranger's dead token reaches auth as the gateway's renewal: it must not fill the log either.
-            await self._refusals.count(action, fault.reason.name, outcome)
+            await self._count(fault, action, outcome, None)
             return
         event = self._event(action)
         event.outcome, event.reason = outcome, fault.reason.name
-        await self._outbox.record(event)
+        if self._call.method.policy.subject is Subject.NOBODY and event.subject:
+            await self._count(fault, action, outcome, event)
+        else:
+            await self._outbox.record(event)
+
+    async def _count(
+        self, fault: Fault, action: str, outcome: event_pb2.Outcome.ValueType, about: event_pb2.Event | None
+    ) -> None:
+        recorded = await self._refusals.count(action, fault.reason.name, outcome, about)
+        if not recorded and self._call.record.otherwise is not None:
+            await self._call.record.otherwise()
 
     async def abandon(self, error: BaseException) -> None:
         """Roll back what the call wrote and did not commit."""

@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 
 from services.auth.passwords import Parameters
 from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, mail_server, refusal
+from tests.support.limits import lift
 from tests.support.pki import Pki
 
 EMAIL = "anna@example.com"
@@ -25,8 +26,6 @@ WORKERS = 2
 SIGN_INS = 120
 RENEWALS = 200
 FLOOD = 40
-NO_LIMIT = "{ count = 1000000, seconds = 900 }"
-RATES = f"rates = {{ sign_in_pair = {NO_LIMIT}, sign_in_address = {NO_LIMIT} }}"
 
 
 def run() -> dict[str, float]:
@@ -38,7 +37,8 @@ def run() -> dict[str, float]:
 async def _measure(folder: Path) -> dict[str, float]:
     mailbox = Mailbox()
     async with mail_server(mailbox) as port:
-        stage = Stage(folder, Pki(folder), port, extra=RATES, level="INFO")
+        stage = Stage(folder, Pki(folder), port, level="INFO")
+        lift(stage.path)
         await stage.start()
         try:
             async with edge(stage) as browser:

@@ -37,7 +37,6 @@ ROUNDS = 2
 _MODULES = (*(f"services.{name}.app" for name in ("auth", "files", "billing", "audit", "gateway")),)
 _SANDBOXES = ("deploy.sandbox.psp.app", "deploy.sandbox.shop.app", "deploy.sandbox.mail.__main__")
 _NO_LIMIT = "[rates.{}]\nrequests = 20\nseconds = 1\nburst = 1000000\n"
-_NO_COUNT = "[rates.{}]\ncount = 1000000\nseconds = 60\n"
 
 
 def run() -> dict[str, float]:
@@ -108,13 +107,10 @@ def _ports_in_a_row(count: int) -> int:
 
 def _unlimited(live: Live) -> None:
     """Lift the limits per client address: here all clients are one."""
-    for name, limits, classes in (
-        ("gateway", _NO_LIMIT, ("public", "credential", "customer", "transfer")),
-        ("auth", _NO_COUNT, ("sign_in_address", "sign_in_pair")),
-    ):
-        path = live.layout.configs / f"{name}.toml"
-        text = path.read_text("utf-8").partition("\n[rates.")[0]
-        path.write_text("\n".join((text, *(limits.format(each) for each in classes))), "utf-8")
+    path = live.layout.configs / "gateway.toml"
+    text = path.read_text("utf-8").partition("\n[rates.")[0]
+    classes = ("public", "credential", "customer", "transfer")
+    path.write_text("\n".join((text, *(_NO_LIMIT.format(each) for each in classes))), "utf-8")
 
 
 async def _calls(live: Live, person: Person) -> dict[str, float]:

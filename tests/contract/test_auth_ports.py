@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from datetime import timedelta
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,14 @@ from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout, connect
 from services.auth.revocations import Fanout, FanoutLost
 from services.auth.sessions import Activity, ActivityLost
-from services.auth.sql_ports import SqlActivity, SqlCounters
-from services.auth.throttle import Counters
+from services.auth.sql_counters import SqlCounters
+from services.auth.sql_ports import SqlActivity, SqlUpkeep
+from services.auth.throttle import Bucket, Counters
 from services.kit.clock import SystemClock
 from services.kit.db import Database, DatabaseConfig
-from services.kit.faults import UNAVAILABLE, Fault
 from services.kit.migrate import migrate
+from tests.support.clock import FakeClock
+from tests.support.counters import MemoryCounters
 
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 STORES = ["sqlite", "postgresql", "redis"]
@@ -33,13 +35,19 @@ SOON = NOW + timedelta(seconds=900)
 @pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database | Redis]:
     """Where things are kept."""
-    if request.param == "redis":
+    async with opened(request, request.param, tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(request: pytest.FixtureRequest, kind: str, folder: Path) -> AsyncIterator[Database | Redis]:
+    """Open one of the stores."""
+    if kind == "redis":
         client = Redis.from_url(request.getfixturevalue("redis_url"))
         yield client
         await client.aclose()
         return
-    sqlite = request.param == "sqlite"
-    url = f"sqlite+aiosqlite:///{tmp_path}/auth.db" if sqlite else request.getfixturevalue("postgres_url")
+    url = f"sqlite+aiosqlite:///{folder}/auth.db" if kind == "sqlite" else request.getfixturevalue("postgres_url")
     await asyncio.to_thread(migrate, MIGRATIONS, DatabaseConfig(url))
     database = Database(DatabaseConfig(url))
     yield database
@@ -52,10 +60,14 @@ def activity(store: Database | Redis) -> Activity:
     return RedisActivity(store) if isinstance(store, Redis) else SqlActivity(store)
 
 
-@pytest.fixture
-def counters(store: Database | Redis) -> Counters:
-    """Each implementation."""
-    return RedisCounters(store) if isinstance(store, Redis) else SqlCounters(store)
+@pytest.fixture(params=[*STORES, "memory"])
+async def counters(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Counters]:
+    """Each implementation, and the tests' own."""
+    if request.param == "memory":
+        yield MemoryCounters()
+        return
+    async with opened(request, request.param, tmp_path) as store:
+        yield RedisCounters(store, MemoryCounters(), SystemClock()) if isinstance(store, Redis) else SqlCounters(store)
 
 
 async def test_nothing_is_known_of_a_session_never_touched(activity: Activity) -> None:
@@ -76,26 +88,67 @@ async def test_activity_never_moves_backwards_in_whatever_order_it_arrives(activ
     assert await activity.last("ses_a") == max(times)
 
 
-async def test_each_hit_is_counted_once_however_many_at_a_time(counters: Counters) -> None:
-    results = await asyncio.gather(*(counters.hit(["x"], [SOON]) for _ in range(20)))
-    assert sorted(count for (count,) in results) == list(range(1, 21))
+def bucket(name: str, limit: int = 1000) -> Bucket:
+    return Bucket(name, limit, SOON)
+
+
+async def room_in(counters: Counters, name: str) -> int:
+    """Return how many fit in a bucket that holds 100 in all, filling it."""
+    for number in range(101):
+        if (await counters.take([bucket(name, 100)])).full:
+            return number
+    raise AssertionError("it has no bound")
+
+
+@pytest.mark.clause("ASVS 6.3.1", "NIST 800-63B-4 3.2.2")
+async def test_of_many_at_once_exactly_as_many_fit_as_the_limit_says(counters: Counters) -> None:
+    results = await asyncio.gather(*(counters.take([bucket("x", 7)]) for _ in range(20)))
+    assert sorted(len(result.full) for result in results) == [0] * 7 + [1] * 13
 
 
 async def test_buckets_are_counted_together_in_any_order(counters: Counters) -> None:
-    await asyncio.gather(*(counters.hit(["x", "y"], [SOON, SOON]) for _ in range(5)))
-    await asyncio.gather(*(counters.hit(["y", "x"], [SOON, SOON]) for _ in range(5)))
-    await counters.hit(["y"], [SOON])
-    assert list(await counters.hit(["x", "y"], [SOON, SOON])) == [11, 12]
+    await asyncio.gather(*(counters.take([bucket("x"), bucket("y")]) for _ in range(5)))
+    await asyncio.gather(*(counters.take([bucket("y"), bucket("x")]) for _ in range(5)))
+    await counters.take([bucket("y")])
+    assert [await room_in(counters, name) for name in ("x", "y")] == [90, 89]
+
+
+async def test_what_finds_one_bucket_full_is_counted_in_none(counters: Counters) -> None:
+    await counters.take([bucket("full", 1)])
+    for _ in range(3):
+        refused = await counters.take([bucket("open"), bucket("full", 1), bucket("other")])
+        assert refused.full == {"full"}
+    assert await room_in(counters, "open") == await room_in(counters, "other") == 100
 
 
 async def test_what_is_forgiven_is_not_counted_and_never_below_nothing(counters: Counters) -> None:
-    await counters.hit(["x"], [SOON])
-    await counters.hit(["x"], [SOON])
+    for _ in range(2):
+        await counters.take([bucket("x")])
     await counters.forgive(["x", "never"])
-    assert list(await counters.hit(["x"], [SOON])) == [2]
-    for _ in range(5):
+    assert await room_in(counters, "x") == 99
+    for _ in range(105):
         await counters.forgive(["x"])
-    assert list(await counters.hit(["x", "never"], [SOON, SOON])) == [1, 1]
+    assert await room_in(counters, "x") == await room_in(counters, "never") == 100
+
+
+async def test_the_store_that_counted_is_the_one_named(counters: Counters) -> None:
+    taken = await counters.take([bucket("x")])
+    assert taken.counters is counters
+    assert not (await counters.take([])).full
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+async def test_a_series_grows_and_begins_again_only_when_it_is_cleared(store: Database) -> None:
+    series = SqlCounters(store)
+    assert await series.count("x") == 0
+    for _ in range(3):
+        await series.add("x", datetime(9999, 1, 1, tzinfo=UTC))
+    await series.add("y", SOON)
+    assert [await series.count(name) for name in ("x", "y")] == [3, 1]
+    await SqlUpkeep(store).sweep(SOON + timedelta(days=4000))
+    assert [await series.count(name) for name in ("x", "y")] == [3, 0]
+    await series.clear("x")
+    assert await series.count("x") == 0
 
 
 @pytest.fixture(params=["local", "postgresql", "redis"])
@@ -140,19 +193,51 @@ async def test_every_replica_hears_a_hint_and_the_next_one(fanouts: tuple[Fanout
         await hints.aclose()  # type: ignore[attr-defined]
 
 
-async def test_without_redis_activity_is_lost_trying_waits_and_hints_are_missed() -> None:
+async def test_without_redis_activity_is_lost_and_hints_are_missed() -> None:
     client = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2)
     with pytest.raises(ActivityLost):
         await RedisActivity(client).touch("ses_a", NOW)
     with pytest.raises(ActivityLost):
         await RedisActivity(client).last("ses_a")
-    with pytest.raises(Fault) as refused:
-        await RedisCounters(client).hit(["x"], [SOON])
-    assert refused.value.reason is UNAVAILABLE
-    await RedisCounters(client).forgive(["x"])
     await RedisFanout(client).publish()
     with pytest.raises(FanoutLost):
         await anext(RedisFanout(client).hints())
+    await client.aclose()
+
+
+async def test_without_redis_counting_goes_on_elsewhere() -> None:
+    away = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2)
+    counters = RedisCounters(away, MemoryCounters(), FakeClock())
+    results = [await counters.take([bucket("x", 2)]) for _ in range(3)]
+    assert [len(result.full) for result in results] == [0, 0, 1]
+    await results[0].counters.forgive(["x"])
+    assert not (await counters.take([bucket("x", 2)])).full
+    await counters.forgive(["x"])  # what Redis counted before it went away stays counted there
+    await away.aclose()
+
+
+async def test_redis_is_left_alone_for_some_seconds_after_it_was_away() -> None:
+    clock, spare = FakeClock(), MemoryCounters()
+    connections: list[object] = []
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = connect(f"redis://127.0.0.1:{port}", None)
+    counters = RedisCounters(client, spare, clock)
+    await counters.take([bucket("x")])
+    tried = len(connections)
+    assert tried > 0
+    for _ in range(3):
+        await counters.take([bucket("x")])
+    assert (len(connections), spare.counts) == (tried, {"x": 4})
+    clock.advance(5.0)
+    await counters.take([bucket("x")])
+    assert len(connections) > tried
+    server.close()
     await client.aclose()
 
 
@@ -166,7 +251,7 @@ async def test_without_postgresql_hints_are_missed_and_that_is_said() -> None:
 async def test_redis_is_given_ids_and_hashes_to_keep_for_a_while(redis_url: str) -> None:
     client = Redis.from_url(redis_url)
     await RedisActivity(client).touch("ses_a", NOW)
-    await RedisCounters(client).hit(["bucket"], [SOON])
+    await RedisCounters(client, MemoryCounters(), SystemClock()).take([bucket("bucket")])
     keys = sorted(await client.keys("*"))
     assert keys == [b"valv:auth:activity:ses_a", b"valv:auth:counter:bucket"]
     assert 1800 < await client.ttl(keys[0]) <= 1860

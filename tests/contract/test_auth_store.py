@@ -18,7 +18,8 @@ from services.auth.mail_tokens import MailToken
 from services.auth.passwords import PasswordHash
 from services.auth.sessions import Session
 from services.auth.sql import SqlUnits
-from services.auth.sql_ports import SqlActivity, SqlCounters, SqlUpkeep
+from services.auth.sql_counters import SqlCounters
+from services.auth.sql_ports import SqlActivity, SqlUpkeep
 from services.auth.store import StoreAway
 from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
@@ -276,7 +277,8 @@ async def test_upkeep_drops_what_nothing_can_use(bench: Bench) -> None:
     await add(bench, session("a"), session("b", closes=START - timedelta(days=31)))
     await SqlActivity(bench.database).touch("ses_a", START)
     await SqlActivity(bench.database).touch("ses_b", START - timedelta(hours=13))
-    await SqlCounters(bench.database).hit(["x", "y"], [START, START - TICK])
+    await SqlCounters(bench.database).add("x", START)
+    await SqlCounters(bench.database).add("y", START - TICK)
     async with bench.units.write() as store:
         for age, sequence in ((0, 1), (2, 2)):
             await store.revocations.add(f"ses_{sequence}", START - timedelta(days=age))

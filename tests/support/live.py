@@ -18,6 +18,7 @@ from deploy.cli.layout import REPOSITORY, Layout, Ports
 from deploy.cli.prepare import prepare
 from deploy.cli.programs import programs
 from deploy.cli.stack import Stack
+from tests.support.limits import lift
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Live:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         prepare(self.layout)
+        lift(self.layout.configs / "auth.toml")
         self.trust = ssl.create_default_context(cafile=str(self.layout.certificates / "browser" / "ca.pem"))
         self._clients: list[httpx.Client] = []
         self.stack = Stack(programs(self.layout), REPOSITORY)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from services.auth import tables
-from services.auth.accounts import Rates
+from services.auth.arrivals import Visitor
 from services.auth.errors import BAD_CREDENTIALS, LOCALE_NOT_SUPPORTED, THROTTLED, TOKEN_NOT_VALID
 from services.auth.hash_pool import HashPool
 from services.auth.passwords import Parameters
 from services.auth.pepper import Pepper
-from services.auth.throttle import Limit
+from services.auth.throttle_rules import DEFAULT, Limit, Rule, Rules
+from services.kit.config import load
+from services.kit.db import Database
 from services.kit.faults import OVERLOADED, Fault
 from services.kit.secret import Secret
 from tests.unit.auth.world import EMAIL, HOME, PASSWORD, Trail, World, world_in
@@ -64,15 +68,31 @@ async def test_unknown_unconfirmed_and_wrong_get_the_same_refusal_for_the_same_w
 
 
 @pytest.mark.clause("ASVS 6.3.8")
-async def test_a_failure_of_nobody_commits_as_one_of_somebody_does(world: World) -> None:
-    """The kit writes a record for whom it concerns, and only counts the failures that concern nobody."""
+async def test_a_failure_of_nobody_reads_and_commits_as_one_of_somebody_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kit's window adds is the same too: a record, or in its place what the call says."""
     await world.member()
-    for email, commits in ((EMAIL, 0), ("nobody@example.com", 1)):
-        world.decoy.count = 0
+    asked: list[str] = []
+    for name in ("read", "write"):
+        plain = getattr(Database, name)
+
+        def counted(database: Database, name: str = name, plain: Any = plain) -> Any:
+            asked.append(name)
+            return plain(database)
+
+        monkeypatch.setattr(Database, name, counted)
+    work = []
+    for email in (EMAIL, "nobody@example.com"):
+        asked.clear()
         trail = Trail()
         with pytest.raises(Fault):
             await world.sign_in(email, OTHER, trail=trail)
-        assert (world.decoy.count, bool(trail.subject)) == (commits, not commits)
+        assert trail.otherwise is not None
+        await trail.otherwise()
+        work.append(list(asked))
+    assert work[0] == work[1] == ["read", "read", "write", "write", "write"]
+    assert world.decoy.count == 2
 
 
 @pytest.mark.clause("ASVS 6.3.8")
@@ -193,6 +213,22 @@ async def test_a_stranger_elsewhere_does_not_lock_the_owner_out(world: World) ->
     await world.sign_in(home=HOME)
 
 
+@pytest.mark.clause("ASVS 6.1.1", "P9")
+async def test_from_a_device_the_account_knows_the_owner_gets_in_whatever_strangers_do(world: World) -> None:
+    await world.member()
+    await world.member("bo@example.com")
+    known = (await world.sign_in()).device_token
+    bos = (await world.sign_in("bo@example.com")).device_token
+    for _ in range(5):
+        with pytest.raises(Fault):
+            await world.sign_in(password=OTHER)
+    for token in (None, bos, Secret("vdt_" + "A" * 43)):
+        with pytest.raises(Fault) as refused:
+            await world.sign_in(visitor=Visitor(HOME, device_token=token))
+        assert refused.value.reason is THROTTLED
+    await world.sign_in(visitor=Visitor(HOME, device_token=known))
+
+
 async def test_the_throttle_opens_again_by_itself(world: World) -> None:
     await world.member()
     for _ in range(5):
@@ -211,7 +247,8 @@ async def test_signing_in_with_the_right_password_is_never_throttled(world: Worl
 
 
 async def test_nobody_can_flood_an_inbox(tmp_path: Path) -> None:
-    async with world_in(tmp_path, rates=Rates(mail_account=Limit(2, 3600))) as world:
+    rules = replace(load(Rules, DEFAULT), mail=Rule(account=(Limit(2, 3600),)))
+    async with world_in(tmp_path, rules=rules) as world:
         for number in range(4):
             await world.sign_up(home=f"192.0.2.{number}")
             world.clock.advance(1)
@@ -221,7 +258,8 @@ async def test_nobody_can_flood_an_inbox(tmp_path: Path) -> None:
 
 
 async def test_sign_ups_from_one_address_are_limited(tmp_path: Path) -> None:
-    async with world_in(tmp_path, rates=Rates(sign_up_address=Limit(1, 3600))) as world:
+    rules = replace(load(Rules, DEFAULT), sign_up=Rule(account=(Limit(9, 9),), address=(Limit(1, 3600),)))
+    async with world_in(tmp_path, rules=rules) as world:
         await world.sign_up("a@example.com")
         with pytest.raises(Fault) as refused:
             await world.sign_up("b@example.com")

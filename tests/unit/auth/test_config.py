@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from services.auth import tables
 from services.auth.config import Config
+from services.auth.throttle_rules import DEFAULT
 from services.kit.config import ConfigError, load
 
 README = Path(tables.__file__).parent / "README.md"
@@ -22,6 +24,7 @@ def example() -> str:
 
 def read(folder: Path, text: str) -> Config:
     path = folder / "auth.toml"
+    shutil.copy(DEFAULT, folder / "throttle.toml")
     path.write_text(text)
     return load(Config, path)
 
@@ -29,7 +32,7 @@ def read(folder: Path, text: str) -> Config:
 def test_the_readmes_example_loads_and_paths_follow_the_file(tmp_path: Path) -> None:
     config = read(tmp_path, example())
     assert config.passwords.pepper_file == tmp_path / "secrets" / "pepper.toml"
-    assert config.rates.sign_in_address.count == 20
+    assert config.throttle_file == tmp_path / "throttle.toml"
     assert config.shared.redis_url is not None
     assert config.sessions.limits().idle.total_seconds() == 1800
 
@@ -45,7 +48,7 @@ def test_the_readmes_example_loads_and_paths_follow_the_file(tmp_path: Path) -> 
         ('hints = "redis"', 'hints = "postgresql"'),
         ('redis_url = "rediss://redis.internal:6379/0"', ""),
         ("every_seconds = 300.0", "every_seconds = 0.0"),
-        ("count = 20", "count = 0"),
+        ('throttle_file = "throttle.toml"', 'throttle_file = "none.toml"'),
         ("[sessions]", "[sessions]\nidle_seconds = 1801"),
         ("[sessions]", "[sessions]\nabsolute_seconds = 43201"),
         ("[passwords]", "[passwords]\nworkers = 0"),

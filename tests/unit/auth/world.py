@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,7 +15,7 @@ from typing import Self
 from sqlalchemy import insert, select
 
 from services.auth import email_address, tables
-from services.auth.accounts import Accounts, Rates
+from services.auth.accounts import Accounts
 from services.auth.addressing import Addressing
 from services.auth.arrivals import Arrivals, Arrived, Visitor
 from services.auth.courier import Courier, Undelivered
@@ -29,9 +29,12 @@ from services.auth.pepper import Pepper
 from services.auth.revocations import Broadcaster, Progress
 from services.auth.sessions import Activity, Limits, Sessions
 from services.auth.sql import SqlStore, SqlUnits
-from services.auth.sql_ports import SqlActivity, SqlCounters, SqlDecoy
+from services.auth.sql_counters import SqlCounters, SqlDecoy
+from services.auth.sql_ports import SqlActivity
 from services.auth.store import Store
 from services.auth.throttle import Throttle
+from services.auth.throttle_rules import DEFAULT, Rules
+from services.kit.config import load
 from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
 from services.kit.outbox import Outbox
@@ -51,6 +54,7 @@ class Trail:
 
     def __init__(self) -> None:
         self.subject = ""
+        self.otherwise: Callable[[], Awaitable[None]] | None = None
 
 
 class Transaction:
@@ -110,7 +114,7 @@ class CountingDecoy:
 class World:
     """Everything, wired as in app.py."""
 
-    def __init__(self, folder: Path, activity: Activity | None = None, rates: Rates | None = None) -> None:
+    def __init__(self, folder: Path, activity: Activity | None = None, rules: Rules | None = None) -> None:
         self.folder = folder
         self.clock = FakeClock()
         self.ids = Ids(self.clock)
@@ -127,8 +131,9 @@ class World:
         self.arrivals = Arrivals(self.sessions, self.devices, self.clock, self.ids)
         self.tokens = MailTokens(self.clock, self.random.randbytes)
         self.decoy = CountingDecoy(SqlDecoy(SqlCounters(self.database), self.clock, self.random.random))
-        self.throttle = Throttle(SqlCounters(self.database), self.clock, self.pepper.blind, self.decoy)
-        self.rates = rates or Rates()
+        self.rules = rules or load(Rules, DEFAULT)
+        self.counters = SqlCounters(self.database)
+        self.throttle = self.make_throttle(self.rules)
         self.server = MailServer()
         self.failures: list[str] = []
         letters = Letters(TEMPLATES, Address("Valv", addr_spec="valv@valv.example"))
@@ -137,9 +142,10 @@ class World:
 
     @property
     def accounts(self) -> Accounts:
-        return Accounts(
-            self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids, self.rates, "Valv"
-        )
+        return Accounts(self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids, "Valv")
+
+    def make_throttle(self, rules: Rules) -> Throttle:
+        return Throttle(rules, self.counters, self.counters, self.clock, self.pepper.blind, self.decoy)
 
     def make_passwords(self, pepper: Pepper | None = None, parameters: Parameters | None = None) -> Passwords:
         return Passwords(parameters or Parameters(), pepper or self.pepper, self.pool, self.random.randbytes)
@@ -206,9 +212,9 @@ class World:
 
 
 @asynccontextmanager
-async def world_in(folder: Path, activity: Activity | None = None, rates: Rates | None = None) -> AsyncIterator[World]:
+async def world_in(folder: Path, activity: Activity | None = None, rules: Rules | None = None) -> AsyncIterator[World]:
     """A world that ends with the block."""
-    world = World(folder, activity, rates)
+    world = World(folder, activity, rules)
     await world.begin()
     try:
         yield world

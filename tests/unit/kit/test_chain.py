@@ -32,6 +32,7 @@ from valv.billing.v1 import charge_pb2
 from valv.files.v1 import file_pb2
 
 CUSTOMER, SESSION = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9", "ses_01jd9xk8w0q2m3n4p5r6s7t8v9"
+OTHER = "usr_01jd9xk8w0q2m3n4p5r6s7t8w0"
 
 
 class FakeVerifier:
@@ -57,7 +58,14 @@ class Bench:
     def __init__(self, outbox: Outbox, clock: FakeClock) -> None:
         self.outbox, self.clock = outbox, clock
         self.refusals = Refusals(outbox, clock, Log("test"))
-        self.chain = Chain(clock, Log("test"), outbox, self.refusals, FakeVerifier(), 2)  # type: ignore[arg-type]
+        self.chain = self._chain()
+
+    def _chain(self) -> Chain:
+        return Chain(self.clock, Log("test"), self.outbox, self.refusals, FakeVerifier(), 2)  # type: ignore[arg-type]
+
+    def limit_subjects(self, most: int) -> None:
+        self.refusals = Refusals(self.outbox, self.clock, Log("test"), most)
+        self.chain = self._chain()
 
     def call(self, method: Method, role: str = "envoy", token: str | None = "good") -> Call:
         metadata = {} if token is None else {"x-valv-assertion": token}
@@ -253,15 +261,57 @@ async def test_strangers_are_counted_so_that_a_flood_cannot_fill_the_log(bench: 
     assert last.actor.kind == event_pb2.Actor.KIND_NOBODY
 
 
-async def test_a_refusal_about_a_known_account_is_its_own_record(bench: Bench) -> None:
+async def _refused(
+    bench: Bench, subject: str, times: int = 1, otherwise: Callable[[], Awaitable[None]] | None = None
+) -> None:
     async def refuse(call: Call) -> None:
-        call.record.subject = CUSTOMER
+        call.record.subject, call.record.otherwise = subject, otherwise
         raise Fault(UNAUTHENTICATED)
 
-    for _ in range(3):
+    for _ in range(times):
         with pytest.raises(Fault):
             await bench.run(bench.call(SIGN_IN, token=None), refuse)
-    assert [event.subject for event in await bench.events()] == [CUSTOMER] * 3
+
+
+@pytest.mark.clause("P5", "ASVS 16.3.1")
+async def test_refusals_about_an_account_are_counted_for_its_owner_to_see(bench: Bench) -> None:
+    await _refused(bench, CUSTOMER)
+    (first,) = await bench.events()
+    assert (first.subject, first.details.count, first.origin.address) == (CUSTOMER, 1, "192.0.2.7")
+    await _refused(bench, CUSTOMER, 99)
+    await _refused(bench, OTHER, 5)
+    await _refused(bench, "", 3)
+    assert len(await bench.events()) == 3
+    bench.clock.advance(WINDOW_SECONDS)
+    await bench.refusals.close(bench.clock.monotonic() - WINDOW_SECONDS)
+    told = [(event.subject, event.details.count) for event in (await bench.events())[3:]]
+    assert told == [(CUSTOMER, 99), (OTHER, 4), ("", 2)]
+
+
+async def test_a_flood_against_many_accounts_opens_so_many_windows_and_no_more(bench: Bench) -> None:
+    bench.limit_subjects(2)
+    accounts = [f"{CUSTOMER[:-2]}{number:02}" for number in range(50)]
+    for account in accounts:
+        await _refused(bench, account)
+    assert [event.subject for event in await bench.events()] == [*accounts[:2], ""]
+    await bench.refusals.close()
+    assert [event.details.count for event in (await bench.events())[3:]] == [47]
+    await _refused(bench, OTHER)
+    assert (await bench.events())[-1].subject == OTHER
+
+
+@pytest.mark.clause("ASVS 6.3.8")
+@pytest.mark.parametrize("subject", ["", CUSTOMER])
+async def test_a_refusal_that_is_only_counted_does_what_the_call_says_in_place_of_the_record(
+    bench: Bench, subject: str
+) -> None:
+    done: list[int] = []
+
+    async def instead() -> None:
+        done.append(len(await bench.events()))
+
+    await _refused(bench, subject, 4, instead)
+    assert done == [1, 1, 1]
 
 
 async def test_a_peer_has_a_limit(bench: Bench) -> None:
