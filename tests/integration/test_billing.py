@@ -41,7 +41,7 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.clause("P11", "PCI 3.3.1", "PCI 3.4.1")
+@pytest.mark.clause("P11", "PCI DSS 3.3.1", "PCI DSS 3.4.1")
 async def test_a_day_at_the_shop(house: House) -> None:
     card = await house.add_card()
     charge = await house.charge("order-1", 1000)

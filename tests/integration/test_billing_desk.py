@@ -184,7 +184,7 @@ async def test_races_for_one_key_and_for_what_is_left(desk: Desk) -> None:
     assert (await desk.charge(ANNA, "k")).refunded_minor == 900
 
 
-@pytest.mark.clause("P11", "PCI 3.2.1")
+@pytest.mark.clause("P11", "PCI DSS 3.2.1")
 async def test_the_live_check_counts_card_numbers_wherever_they_are(desk: Desk, tmp_path: Path) -> None:
     await desk.add_card(ANNA)
     await desk.charge(ANNA, "k")

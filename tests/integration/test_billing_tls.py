@@ -65,7 +65,7 @@ async def _listens(port: int) -> bool:
     return True
 
 
-@pytest.mark.clause("P12", "PCI 4.2.1")
+@pytest.mark.clause("P12", "PCI DSS 4.2.1")
 async def test_a_128_bit_connection_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     async with weak_gateway(tmp_path) as address:
         authority = sandbox.authority(tmp_path)
@@ -89,7 +89,7 @@ async def test_the_sandbox_gateway_negotiates_256_bits(tmp_path: Path) -> None:
     found.require_strong()
 
 
-@pytest.mark.clause("P12", "PCI 4.2.1")
+@pytest.mark.clause("P12", "PCI DSS 4.2.1")
 async def test_a_gateway_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
     async with sandbox.running(tmp_path) as psp:
         stranger = StripeGateway(

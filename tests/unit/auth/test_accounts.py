@@ -266,7 +266,7 @@ async def test_sign_ups_from_one_address_are_limited(tmp_path: Path) -> None:
         assert refused.value.reason is THROTTLED
 
 
-@pytest.mark.clause("NIST 800-63B-4", "ASVS 11.4.2")
+@pytest.mark.clause("NIST 800-63B-4 3.1.1.2", "ASVS 11.4.2")
 async def test_a_hash_is_made_anew_at_sign_in_when_the_parameters_or_the_pepper_changed(world: World) -> None:
     await world.member()
     pepper = Pepper("p2", {"p1": Secret(b"1" * 32), "p2": Secret(b"2" * 32)})

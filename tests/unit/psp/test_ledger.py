@@ -83,7 +83,7 @@ def test_everything_else_is_refused(
     assert refusal(refused)[1:] == (code or "parameter_missing", decline)
 
 
-@pytest.mark.clause("P11", "PCI 3.3.1")
+@pytest.mark.clause("P11", "PCI DSS 3.3.1")
 def test_no_number_and_no_code_reaches_the_database(ledger: Ledger, tmp_path: Path) -> None:
     for number, does in NUMBERS.items():
         try:
