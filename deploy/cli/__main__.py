@@ -11,6 +11,7 @@ COMMANDS = {
     "migrate": "bring a service's databases to the newest schema",
     "operator": "issue a personal certificate to an operator",
     "accounts": "find, disable and enable accounts and end their sessions, as an operator",
+    "account": "export your own account into an archive, with proofs",
     "verify": "check a receipt, a checkpoint pair or a whole log, offline",
 }
 

@@ -13,7 +13,7 @@ from services.audit.bodies import NOBODY, Bodies, Keys
 from services.audit.checkpoint import Checkpoint
 from services.audit.errors import NOT_YET_PROVABLE
 from services.audit.event import Source, parse
-from services.audit.receipt import write
+from services.audit.receipt import Opening, write
 from services.audit.store import Kept
 from services.audit.tree import TileSource, TreeReader
 from services.kit.envelope import context, seal, unseal
@@ -58,6 +58,8 @@ class Page:
 
     shown: Sequence[Shown]
     next_token: str
+    receipts: Sequence[bytes] = ()
+    """One for each event, when they were asked for; empty ones where no checkpoint covers the event yet."""
 
 
 class Activity:
@@ -68,8 +70,8 @@ class Activity:
         self._records, self._bodies, self._keys = records, bodies, keys
         self._heads, self._tiles = heads, tiles
 
-    async def page(self, customer: str, size: int, token: str) -> Page:
-        """Return a page of the customer's events.
+    async def page(self, customer: str, size: int, token: str, *, receipts: bool = False) -> Page:
+        """Return a page of the customer's events, with their receipts if asked for.
 
         Raises:
             Fault: INVALID_ARGUMENT: no such page size, or not a token of this customer's.
@@ -81,14 +83,16 @@ class Activity:
         kept = await self._records.page(customer, before, limit + 1)
         latest = await self._heads.latest()
         signed = latest[1].size if latest is not None else 0
-        shown = []
+        shown, proofs = [], []
         for record in kept[:limit]:
             opening = await self._bodies.open(record)
             if opening is not None:
                 event, source = parse(opening.event)
                 shown.append(Shown(event, source, record.index, record.index < signed))
+                if receipts:
+                    proofs.append(await self._proof(record, opening, latest))
         more = len(kept) > limit
-        return Page(shown, await self._token(customer, kept[limit - 1].index) if more else "")
+        return Page(shown, await self._token(customer, kept[limit - 1].index) if more else "", proofs)
 
     async def receipt(self, customer: str, event_id: str) -> bytes:
         """Return the receipt of one of the customer's events.
@@ -112,11 +116,18 @@ class Activity:
         kept = await self._records.find(event_id)
         if kept is None or kept.subject != subject:
             raise Fault(NOT_FOUND)
-        opening, latest = await self._bodies.open(kept), await self._heads.latest()
+        opening = await self._bodies.open(kept)
         if opening is None:
             raise Fault(NOT_FOUND)
-        if latest is None or kept.index >= latest[1].size:
+        proof = await self._proof(kept, opening, await self._heads.latest())
+        if not proof:
             raise Fault(NOT_YET_PROVABLE, retry_after=1)
+        return proof
+
+    async def _proof(self, kept: Kept, opening: Opening, latest: tuple[bytes, Checkpoint] | None) -> bytes:
+        """Return the receipt of an entry; empty when no checkpoint covers it yet."""
+        if latest is None or kept.index >= latest[1].size:
+            return b""
         note, head = latest
         proof = await TreeReader(self._tiles, head.size).inclusion(kept.index)
         return write(opening, kept.index, proof, note, head)

@@ -6,7 +6,7 @@ Owns nothing but the mapping. What is recorded of a call is in its policy.
 from google.api.httpbody_pb2 import HttpBody
 
 from services.audit import wire
-from services.audit.activity import Activity
+from services.audit.activity import Activity, Shown
 from services.audit.appender import Appender, Place
 from services.audit.practices import judge
 from services.audit.sequencer import CheckpointReader
@@ -66,16 +66,21 @@ class ActivityHandlers:
         page = await self._activity.page(call.customer, request.page_size, request.page_token)
         call.reply_metadata.append(("cache-control", "no-store"))
         call.record.detail(count=len(page.shown))
-        activities = [
-            activity_pb2.Activity(
-                event=wire.message_of(shown.event),
-                producer=shown.source.producer,
-                index=shown.index,
-                provable=shown.provable,
-            )
-            for shown in page.shown
-        ]
+        activities = [_activity(shown) for shown in page.shown]
         return activity_pb2.ListActivityResponse(activities=activities, next_page_token=page.next_token)
+
+    async def export_activity(
+        self, request: activity_pb2.ExportActivityRequest, call: Call
+    ) -> activity_pb2.ExportActivityResponse:
+        """Return the caller's events with their receipts."""
+        page = await self._activity.page(call.customer, request.page_size, request.page_token, receipts=True)
+        call.reply_metadata.append(("cache-control", "no-store"))
+        call.record.detail(count=len(page.shown))
+        activities = [
+            activity_pb2.ExportedActivity(activity=_activity(shown), receipt=receipt.decode("ascii"))
+            for shown, receipt in zip(page.shown, page.receipts, strict=True)
+        ]
+        return activity_pb2.ExportActivityResponse(activities=activities, next_page_token=page.next_token)
 
     async def get_receipt(self, request: activity_pb2.GetReceiptRequest, call: Call) -> HttpBody:
         """Return the receipt of one of the caller's events."""
@@ -149,6 +154,15 @@ class PracticesHandlers:
         receipt = await self._activity.evidence(found.event_id)
         call.reply_metadata.append(("cache-control", "no-store"))
         return HttpBody(content_type=_TEXT, data=receipt)
+
+
+def _activity(shown: Shown) -> activity_pb2.Activity:
+    return activity_pb2.Activity(
+        event=wire.message_of(shown.event),
+        producer=shown.source.producer,
+        index=shown.index,
+        provable=shown.provable,
+    )
 
 
 def _require_id(prefix: str, name: str, text: str) -> None:

@@ -22,6 +22,7 @@ from services.auth.checks import Checks
 from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
 from services.auth.devices import Devices
+from services.auth.dossier.handlers import AccountDataHandlers
 from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
@@ -44,7 +45,7 @@ from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState
-from valv.auth.v1 import account_pb2, operator_pb2, session_pb2
+from valv.auth.v1 import account_data_pb2, account_pb2, operator_pb2, session_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,6 +98,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             _service(account_pb2, "AccountService"): AccountHandlers(accounts, sessions, broadcaster, work, clock),
             _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
             _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+            _service(account_data_pb2, "AccountDataService"): AccountDataHandlers(work),
             _service(operator_pb2, "OperatorService"): OperatorHandlers(Standings(sessions, clock), broadcaster, work),
         },
         outbox=stores.outbox,

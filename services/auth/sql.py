@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.auth.dossier.sql import SqlDossiers
 from services.auth.ledger import OutboxLedger
 from services.auth.operators.sql import SqlStandings
 from services.auth.sql_accounts import SqlAccounts
@@ -31,6 +32,7 @@ class SqlStore:
     def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
         """Take the transaction and the outbox that shares it."""
         self.accounts = SqlAccounts(connection)
+        self.dossiers = SqlDossiers(connection)
         self.standings = SqlStandings(connection)
         self.sessions = SqlSessions(connection)
         self.devices = SqlDevices(connection)

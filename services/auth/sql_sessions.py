@@ -50,13 +50,13 @@ class SqlSessions:
         """Return the session of a token, ended ones too."""
         rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.token_hash == token_hash))
         row = rows.one_or_none()
-        return None if row is None else _session(row)
+        return None if row is None else session_of(row)
 
     async def get(self, session_id: str) -> Session | None:
         """Return a session, ended ones too."""
         rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.session_id == session_id))
         row = rows.one_or_none()
-        return None if row is None else _session(row)
+        return None if row is None else session_of(row)
 
     async def end(self, session_id: str, now: datetime) -> bool:
         """End a session; False when it had ended or does not exist."""
@@ -69,14 +69,14 @@ class SqlSessions:
         s = t.sessions.c
         wanted = (s.account_id == account_id) & s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after))
         query = select(t.sessions).where(wanted).order_by(s.session_id)
-        return [_session(row) for row in await self._connection.execute(query)]
+        return [session_of(row) for row in await self._connection.execute(query)]
 
     async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
         """Return sessions nobody has ended and whose absolute end is later than that, by id, after an id."""
         s = t.sessions.c
         wanted = s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after)) & (s.session_id > after)
         query = select(t.sessions).where(wanted).order_by(s.session_id).limit(limit)
-        return [_session(row) for row in await self._connection.execute(query)]
+        return [session_of(row) for row in await self._connection.execute(query)]
 
 
 class SqlRevocations:
@@ -122,7 +122,8 @@ class SqlRevocations:
         return count
 
 
-def _session(row: Row[Any]) -> Session:
+def session_of(row: Row[Any]) -> Session:
+    """Return the session of a row of all columns."""
     opened = from_microseconds(row.opened_us)
     return Session(
         session_id=row.session_id,

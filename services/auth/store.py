@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.auth.accounts import Account
+    from services.auth.dossier.dossier import KnownDevice
     from services.auth.mail import Outgoing
     from services.auth.mail_tokens import MailToken
     from services.auth.passwords import PasswordHash
@@ -197,8 +198,29 @@ class StandingStore(Protocol):
         ...
 
 
+class DossierStore(Protocol):
+    """What is held about people, for an export."""
+
+    async def has_password(self, account_id: str) -> bool:
+        """Tell whether an account has a password."""
+        ...
+
+    async def sessions(self, account_id: str, before: str, limit: int) -> Sequence[Session]:
+        """Return an account's sessions, newest first, those opened before a session if given."""
+        ...
+
+    async def devices(self, account_id: str) -> Sequence[KnownDevice]:
+        """Return the devices that an account knows, the one seen last first."""
+        ...
+
+
 class Store(Protocol):
     """All stores over one transaction."""
+
+    @property
+    def dossiers(self) -> DossierStore:
+        """What is held about people."""
+        ...
 
     @property
     def standings(self) -> StandingStore:

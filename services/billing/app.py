@@ -9,7 +9,7 @@ from services.billing.cards import Cards
 from services.billing.charging import Charging
 from services.billing.checks import Checks
 from services.billing.config import Config, GatewayConfig
-from services.billing.handlers import CardHandlers, ChargeHandlers, PaymentHandlers
+from services.billing.handlers import CardHandlers, ChargeHandlers, ExportHandlers, PaymentHandlers
 from services.billing.resolver import Resolver
 from services.billing.stripe_gateway import StripeGateway
 from services.kit.assertion import AssertionVerifier
@@ -17,9 +17,10 @@ from services.kit.db import Database
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
+from services.kit.server import Handlers
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
-from valv.billing.v1 import card_pb2, charge_pb2
+from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
 REVISION = "0001"
 AUDIENCE = "valv"
@@ -63,19 +64,22 @@ async def build(config: Config, runtime: Runtime) -> Application:
         sessions.require_fresh()
 
     return Application(
-        handlers={
-            card_pb2.DESCRIPTOR.services_by_name["CardService"]: CardHandlers(
-                Cards(gateway, clock, ids), config.gateway
-            ),
-            charge_pb2.DESCRIPTOR.services_by_name["PaymentService"]: PaymentHandlers(),
-            charge_pb2.DESCRIPTOR.services_by_name["ChargeService"]: ChargeHandlers(charging),
-        },
+        handlers=_handlers(CardHandlers(Cards(gateway, clock, ids), config.gateway), ChargeHandlers(charging)),
         outbox=outbox,
         verifier=AssertionVerifier(sessions, clock, config.public_url, AUDIENCE),
         tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, resolver.run, checks.run),
         probes=(database.ping, followed),
         closers=(gateway.close, database.close),
     )
+
+
+def _handlers(cards: CardHandlers, charges: ChargeHandlers) -> Handlers:
+    return {
+        card_pb2.DESCRIPTOR.services_by_name["CardService"]: cards,
+        charge_pb2.DESCRIPTOR.services_by_name["PaymentService"]: PaymentHandlers(),
+        charge_pb2.DESCRIPTOR.services_by_name["ChargeService"]: charges,
+        export_pb2.DESCRIPTOR.services_by_name["ExportService"]: ExportHandlers(),
+    }
 
 
 def _gateway(config: GatewayConfig, runtime: Runtime) -> StripeGateway:

@@ -13,7 +13,7 @@ from services.billing.refunds import Refund, RefundState
 from services.kit.call import Call
 from services.kit.faults import INVALID_ARGUMENT, Fault
 from services.kit.ids import check
-from valv.billing.v1 import card_pb2, charge_pb2
+from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
 PAGE_SIZE = 50
 MOST_PAGE_SIZE = 200
@@ -83,16 +83,41 @@ class PaymentHandlers:
 
     async def list_charges(self, request: charge_pb2.ListChargesRequest, call: Call) -> charge_pb2.ListChargesResponse:
         """List the caller's charges."""
-        if request.page_size < 0:
-            raise Fault(INVALID_ARGUMENT, field="page_size")
-        size = min(request.page_size or PAGE_SIZE, MOST_PAGE_SIZE)
-        before = _id("chg", request.page_token, "page_token") if request.page_token else ""
+        size, before = _page(request.page_size, request.page_token)
         async with call.read() as connection:
             found = await store.charges_page(connection, call.customer, before, size + 1)
         page = found[:size]
         call.record.detail(count=len(page))
         return charge_pb2.ListChargesResponse(
             charges=[_charge(charge) for charge in page],
+            next_page_token=page[-1].charge_id if len(found) > size else "",
+        )
+
+
+class ExportHandlers:
+    """valv.billing.v1.ExportService."""
+
+    async def export_billing(
+        self, request: export_pb2.ExportBillingRequest, call: Call
+    ) -> export_pb2.ExportBillingResponse:
+        """Return the caller's cards, charges and refunds."""
+        size, before = _page(request.page_size, request.page_token)
+        async with call.read() as connection:
+            cards = [] if before else await store.cards(connection, call.customer)
+            found = await store.charges_page(connection, call.customer, before, size + 1)
+            page = found[:size]
+            refunds = await store.refunds_of(connection, [charge.charge_id for charge in page])
+        call.record.detail(count=len(cards) + len(page))
+        call.reply_metadata.append(("cache-control", "no-store"))
+        return export_pb2.ExportBillingResponse(
+            cards=[_card(card) for card in cards],
+            charges=[
+                export_pb2.ExportedCharge(
+                    charge=_charge(charge),
+                    refunds=[_refund(refund) for refund in refunds if refund.charge_id == charge.charge_id],
+                )
+                for charge in page
+            ],
             next_page_token=page[-1].charge_id if len(found) > size else "",
         )
 
@@ -152,6 +177,12 @@ class ChargeHandlers:
         return charge_pb2.GetChargeResponse(charge=_charge(charge))
 
 
+def _page(size: int, token: str) -> tuple[int, str]:
+    if size < 0:
+        raise Fault(INVALID_ARGUMENT, field="page_size")
+    return min(size or PAGE_SIZE, MOST_PAGE_SIZE), _id("chg", token, "page_token") if token else ""
+
+
 def _id(prefix: str, text: str, field: str) -> str:
     try:
         return check(prefix, text)
@@ -201,9 +232,11 @@ def _charge(charge: Charge) -> charge_pb2.Charge:
 
 
 def _refund(refund: Refund) -> charge_pb2.Refund:
-    return charge_pb2.Refund(
+    made = charge_pb2.Refund(
         refund_id=refund.refund_id,
         charge_id=refund.charge_id,
         amount=charge_pb2.Money(currency=refund.currency, minor=refund.amount_minor),
         state=_REFUND_STATES[refund.state],
     )
+    made.create_time.FromDatetime(refund.create_time)
+    return made

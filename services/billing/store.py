@@ -189,6 +189,13 @@ async def refund_of_key(connection: AsyncConnection, merchant: str, key: str) ->
     return None if row is None else _refund(row)
 
 
+async def refunds_of(connection: AsyncConnection, charges: Sequence[str]) -> Sequence[Refund]:
+    """Read the refunds of charges, oldest first."""
+    table = sql.refunds.c
+    query = select(sql.refunds).where(table.charge_id.in_(charges)).order_by(table.create_ms, table.refund_id)
+    return [_refund(row) for row in (await connection.execute(query)).mappings()]
+
+
 async def move_refund(connection: AsyncConnection, refund: Refund) -> None:
     """Store a refund's new state, and what that means for its charge.
 

@@ -9,7 +9,7 @@ from services.files.blobs_directory import DirectoryBlobs
 from services.files.blobs_s3 import S3Blobs, connect
 from services.files.checks import CiphertextCheck, PracticeRecords
 from services.files.content import ContentHandlers
-from services.files.handlers import FileHandlers
+from services.files.handlers import ExportHandlers, FileHandlers
 from services.files.keys import FileKeys
 from services.files.keystore import KeyStore
 from services.files.library import Library
@@ -29,7 +29,7 @@ from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
-from valv.files.v1 import file_pb2
+from valv.files.v1 import export_pb2, file_pb2
 
 if TYPE_CHECKING:
     from services.files.blobs import BlobStore
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
 
 _FILES = file_pb2.DESCRIPTOR.services_by_name["FileService"]
+_EXPORT = export_pb2.DESCRIPTOR.services_by_name["ExportService"]
 _CONTENT = file_pb2.DESCRIPTOR.services_by_name["ContentService"]
 
 
@@ -58,7 +59,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         sessions.require_fresh()
 
     return Application(
-        handlers={_FILES: FileHandlers(library, stores.rows, shredder)},
+        handlers={_FILES: FileHandlers(library, stores.rows, shredder), _EXPORT: ExportHandlers(library)},
         outbox=outbox,
         verifier=verifier,
         tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, reconciler.run, check.run),

@@ -8,7 +8,7 @@ from services.files.errors import FILE_NOT_FOUND
 from services.files.views import message
 from services.kit.faults import INVALID_ARGUMENT, Fault
 from services.kit.ids import check
-from valv.files.v1 import file_pb2
+from valv.files.v1 import export_pb2, file_pb2
 
 if TYPE_CHECKING:
     from services.files.library import Library
@@ -40,14 +40,7 @@ class FileHandlers:
 
     async def list_files(self, request: file_pb2.ListFilesRequest, call: Call) -> file_pb2.ListFilesResponse:
         """List the caller's files."""
-        if not 0 <= request.page_size <= _MAX_PAGE:
-            raise Fault(INVALID_ARGUMENT, field="page_size")
-        size = request.page_size or _DEFAULT_PAGE
-        if request.page_token:
-            try:
-                check("fil", request.page_token)
-            except ValueError:
-                raise Fault(INVALID_ARGUMENT, field="page_token") from None
+        size = _page(request.page_size, request.page_token)
         async with call.read() as connection:
             found = await self._library.page(connection, call.customer, request.page_token, size + 1)
             used = await self._store.used_bytes(connection, call.customer)
@@ -77,3 +70,34 @@ class FileHandlers:
         await call.recorded()
         await self._shredder.shred(wanted)
         return file_pb2.DeleteFileResponse()
+
+
+class ExportHandlers:
+    """``valv.files.v1.ExportService``."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def export_files(self, request: export_pb2.ExportFilesRequest, call: Call) -> export_pb2.ExportFilesResponse:
+        """List the caller's files."""
+        size = _page(request.page_size, request.page_token)
+        async with call.read() as connection:
+            found = await self._library.page(connection, call.customer, request.page_token, size + 1)
+        page = found[:size]
+        call.record.detail(count=len(page))
+        call.reply_metadata.append(("cache-control", "no-store"))
+        return export_pb2.ExportFilesResponse(
+            files=[message(file) for file in page],
+            next_page_token=page[-1].stored.ref.file if len(found) > size else "",
+        )
+
+
+def _page(size: int, token: str) -> int:
+    if not 0 <= size <= _MAX_PAGE:
+        raise Fault(INVALID_ARGUMENT, field="page_size")
+    if token:
+        try:
+            check("fil", token)
+        except ValueError:
+            raise Fault(INVALID_ARGUMENT, field="page_token") from None
+    return size or _DEFAULT_PAGE

@@ -19,12 +19,12 @@ from services.billing.errors import (
     OPERATION_IN_PROGRESS,
     REFUND_EXCEEDS_CHARGE,
 )
-from services.kit.faults import NOT_FOUND, UNAUTHENTICATED, Fault, Reason
+from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, Fault, Reason
 from services.kit.telemetry import Log
 from tests.support import billing_desk, sandbox
-from tests.support.billing_desk import CARDS, CHARGES, PAYMENTS, Desk
+from tests.support.billing_desk import CARDS, CHARGES, EXPORTS, PAYMENTS, Desk
 from valv.audit.v1 import event_pb2
-from valv.billing.v1 import card_pb2, charge_pb2
+from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
 ANNA, BERT = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9", "usr_01jd9xk8w0q2m3n4p5r6s7t8va"
 SUCCEEDED = charge_pb2.Charge.STATE_SUCCEEDED
@@ -203,3 +203,29 @@ async def test_the_live_check_counts_card_numbers_wherever_they_are(desk: Desk, 
     assert await checks.card_numbers() == 3
     found = [event for event in await desk.events() if event.object.id == CARD_NUMBERS]
     assert [(event.details.state, event.details.count) for event in found] == [("kept", 0), ("broken", 3)]
+
+
+async def test_an_export_holds_cards_charges_and_what_was_given_back(desk: Desk) -> None:
+    card = await desk.add_card(ANNA)
+    await desk.add_card(BERT)
+    charges = [await desk.charge(ANNA, f"key-{number}") for number in range(3)]
+    await desk.charge(BERT, "key-of-bert")
+    for key, minor in (("one", 300), ("two", 200)):
+        request = charge_pb2.CreateRefundRequest(
+            idempotency_key=key, charge_id=charges[1].charge_id, amount_minor=minor
+        )
+        await desk.call(CHARGES, "create_refund", request, role="shop")
+    pages: list[export_pb2.ExportBillingResponse] = []
+    token = ""
+    while not pages or token:
+        asked = export_pb2.ExportBillingRequest(page_size=2, page_token=token)
+        page = await desk.call(EXPORTS, "export_billing", asked, account=ANNA)
+        pages.append(page)
+        token = page.next_page_token
+    assert [[one.card_id for one in page.cards] for page in pages] == [[card.card_id], []]
+    found = [one for page in pages for one in page.charges]
+    assert [one.charge.charge_id for one in found] == [one.charge_id for one in reversed(charges)]
+    assert [[refund.amount.minor for refund in one.refunds] for one in found] == [[], [300, 200], []]
+    for wrong in (export_pb2.ExportBillingRequest(page_size=-1), export_pb2.ExportBillingRequest(page_token="x")):
+        with refused(INVALID_ARGUMENT):
+            await desk.call(EXPORTS, "export_billing", wrong, account=ANNA)

@@ -18,7 +18,7 @@ from services.billing.books import TaskLedger
 from services.billing.cards import Cards
 from services.billing.charging import Charging
 from services.billing.config import GatewayConfig
-from services.billing.handlers import CardHandlers, ChargeHandlers, PaymentHandlers
+from services.billing.handlers import CardHandlers, ChargeHandlers, ExportHandlers, PaymentHandlers
 from services.billing.resolver import Resolver
 from services.billing.stripe_gateway import StripeGateway
 from services.kit.assertion import Assertion
@@ -37,12 +37,13 @@ from services.kit.telemetry import Log
 from services.kit.tls import Peer
 from tests.support.sandbox import PUBLISHABLE, Sandbox
 from valv.audit.v1 import event_pb2
-from valv.billing.v1 import card_pb2, charge_pb2
+from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
 MIGRATIONS = Path(services.billing.__file__).parent / "migrations"
 CARDS = card_pb2.DESCRIPTOR.services_by_name["CardService"]
 PAYMENTS = charge_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 CHARGES = charge_pb2.DESCRIPTOR.services_by_name["ChargeService"]
+EXPORTS = export_pb2.DESCRIPTOR.services_by_name["ExportService"]
 LEASE = timedelta(seconds=1)
 
 
@@ -132,6 +133,7 @@ async def opened(url: str, psp: Sandbox) -> AsyncIterator[Desk]:
         CARDS: CardHandlers(Cards(gateway, clock, ids), shown),
         PAYMENTS: PaymentHandlers(),
         CHARGES: ChargeHandlers(charging),
+        EXPORTS: ExportHandlers(),
     }
     chain = Chain(clock, log, outbox, Refusals(outbox, clock, log), Verifier(clock), 64)  # type: ignore[arg-type]
     resolver = Resolver(database, TaskLedger(outbox), charging, gateway, clock, log)

@@ -119,3 +119,17 @@ async def test_the_same_record_makes_the_same_leaf_after_a_restore(world: World,
     assert one.sealed != two.sealed
     assert merkle.leaf_hash(one.entry) == merkle.leaf_hash(two.entry)
     assert len(one.entry) == 1 + leaf.SALT_BYTES
+
+
+async def test_an_export_carries_the_receipt_of_every_event_that_is_covered(world: World, anna: str, bo: str) -> None:
+    covered = await world.fill(3, anna)
+    await world.fill(2, bo)
+    await world.sign()
+    world.clock.advance(1)
+    (late,) = await world.fill(1, anna)
+    page = await world.activity.page(anna, 0, "", receipts=True)
+    assert [shown.event.id for shown in page.shown] == [late.id, *(event.id for event in reversed(covered))]
+    assert [bool(receipt) for receipt in page.receipts] == [False, True, True, True]
+    for shown, receipt in zip(page.shown[1:], page.receipts[1:], strict=True):
+        assert receipt == await world.activity.receipt(anna, shown.event.id)
+    assert (await world.activity.page(anna, 0, "")).receipts == []

@@ -28,7 +28,7 @@ from valv.audit.v1 import event_pb2 as valv_dot_audit_dot_v1_dot_event__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/audit/v1/activity.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\"<\n\x13ListActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x14ListActivityResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x08\x41\x63tivity\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08provable\x18\x04 \x01(\x08\"\"\n\x11GetReceiptRequest\x12\r\n\x05\x65vent\x18\x01 \x01(\t2\xbd\x02\n\x0f\x41\x63tivityService\x12\x95\x01\n\x0cListActivity\x12\".valv.audit.v1.ListActivityRequest\x1a#.valv.audit.v1.ListActivityResponse\"<\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61udit.activity.list\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/activity\x12\x91\x01\n\nGetReceipt\x12 .valv.audit.v1.GetReceiptRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18#\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61udit.receipt.read\x10\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/activity/{event}/receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/audit/v1/activity.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\">\n\x15\x45xportActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x16\x45xportActivityResponse\x12\x33\n\nactivities\x18\x01 \x03(\x0b\x32\x1f.valv.audit.v1.ExportedActivity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x10\x45xportedActivity\x12)\n\x08\x61\x63tivity\x18\x01 \x01(\x0b\x32\x17.valv.audit.v1.Activity\x12\x0f\n\x07receipt\x18\x02 \x01(\t\"<\n\x13ListActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x14ListActivityResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x08\x41\x63tivity\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08provable\x18\x04 \x01(\x08\"\"\n\x11GetReceiptRequest\x12\r\n\x05\x65vent\x18\x01 \x01(\t2\xe8\x03\n\x0f\x41\x63tivityService\x12\x95\x01\n\x0cListActivity\x12\".valv.audit.v1.ListActivityRequest\x1a#.valv.audit.v1.ListActivityResponse\"<\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61udit.activity.list\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/activity\x12\x91\x01\n\nGetReceipt\x12 .valv.audit.v1.GetReceiptRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18#\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61udit.receipt.read\x10\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/activity/{event}/receipt\x12\xa8\x01\n\x0e\x45xportActivity\x12$.valv.audit.v1.ExportActivityRequest\x1a%.valv.audit.v1.ExportActivityResponse\"I\xca\xda\x18*\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x03*\x18\n\x14\x61udit.account.export\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/activity:exportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,14 +39,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVITYSERVICE'].methods_by_name['ListActivity']._serialized_options = b'\312\332\030$\n\005envoy\020\002 \003*\027\n\023audit.activity.list\020\001\202\323\344\223\002\016\022\014/v1/activity'
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetReceipt']._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\312\332\030#\n\005envoy\020\002 \003*\026\n\022audit.receipt.read\020\001\202\323\344\223\002\036\022\034/v1/activity/{event}/receipt'
-  _globals['_LISTACTIVITYREQUEST']._serialized_start=161
-  _globals['_LISTACTIVITYREQUEST']._serialized_end=221
-  _globals['_LISTACTIVITYRESPONSE']._serialized_start=223
-  _globals['_LISTACTIVITYRESPONSE']._serialized_end=315
-  _globals['_ACTIVITY']._serialized_start=317
-  _globals['_ACTIVITY']._serialized_end=415
-  _globals['_GETRECEIPTREQUEST']._serialized_start=417
-  _globals['_GETRECEIPTREQUEST']._serialized_end=451
-  _globals['_ACTIVITYSERVICE']._serialized_start=454
-  _globals['_ACTIVITYSERVICE']._serialized_end=771
+  _globals['_ACTIVITYSERVICE'].methods_by_name['ExportActivity']._loaded_options = None
+  _globals['_ACTIVITYSERVICE'].methods_by_name['ExportActivity']._serialized_options = b'\312\332\030*\n\005envoy\020\002\032\003\010\330\004 \003*\030\n\024audit.account.export\020\001\202\323\344\223\002\025\022\023/v1/activity:export'
+  _globals['_EXPORTACTIVITYREQUEST']._serialized_start=161
+  _globals['_EXPORTACTIVITYREQUEST']._serialized_end=223
+  _globals['_EXPORTACTIVITYRESPONSE']._serialized_start=225
+  _globals['_EXPORTACTIVITYRESPONSE']._serialized_end=327
+  _globals['_EXPORTEDACTIVITY']._serialized_start=329
+  _globals['_EXPORTEDACTIVITY']._serialized_end=407
+  _globals['_LISTACTIVITYREQUEST']._serialized_start=409
+  _globals['_LISTACTIVITYREQUEST']._serialized_end=469
+  _globals['_LISTACTIVITYRESPONSE']._serialized_start=471
+  _globals['_LISTACTIVITYRESPONSE']._serialized_end=563
+  _globals['_ACTIVITY']._serialized_start=565
+  _globals['_ACTIVITY']._serialized_end=663
+  _globals['_GETRECEIPTREQUEST']._serialized_start=665
+  _globals['_GETRECEIPTREQUEST']._serialized_end=699
+  _globals['_ACTIVITYSERVICE']._serialized_start=702
+  _globals['_ACTIVITYSERVICE']._serialized_end=1190
 # @@protoc_insertion_point(module_scope)

@@ -46,6 +46,11 @@ class ActivityServiceStub:
                 request_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.GetReceiptRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.ExportActivity = channel.unary_unary(
+                '/valv.audit.v1.ActivityService/ExportActivity',
+                request_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityRequest.SerializeToString,
+                response_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityResponse.FromString,
+                _registered_method=True)
 
 
 class ActivityServiceServicer:
@@ -67,6 +72,14 @@ class ActivityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportActivity(self, request, context):
+        """Returns the caller's events with the receipt of each, newest first: audit's
+        part of an export. An event of the last second may lack its receipt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ActivityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +92,11 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.GetReceipt,
                     request_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.GetReceiptRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ExportActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportActivity,
+                    request_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityRequest.FromString,
+                    response_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +154,33 @@ class ActivityService:
             '/valv.audit.v1.ActivityService/GetReceipt',
             valv_dot_audit_dot_v1_dot_activity__pb2.GetReceiptRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.audit.v1.ActivityService/ExportActivity',
+            valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityRequest.SerializeToString,
+            valv_dot_audit_dot_v1_dot_activity__pb2.ExportActivityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,10 @@ class ActivityServiceStub:
     """Returns the receipt of one event: a c2sp.org/tlog-proof file whose extra
     line opens the leaf (salt and event), verifiable offline. text/plain.
     """
+    ExportActivity: _grpc.UnaryUnaryMultiCallable[_activity_pb2.ExportActivityRequest, _activity_pb2.ExportActivityResponse]
+    """Returns the caller's events with the receipt of each, newest first: audit's
+    part of an export. An event of the last second may lack its receipt.
+    """
 
 @_typing.type_check_only
 class ActivityServiceAsyncStub(ActivityServiceStub):
@@ -51,6 +55,10 @@ class ActivityServiceAsyncStub(ActivityServiceStub):
     GetReceipt: _aio.UnaryUnaryMultiCallable[_activity_pb2.GetReceiptRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns the receipt of one event: a c2sp.org/tlog-proof file whose extra
     line opens the leaf (salt and event), verifiable offline. text/plain.
+    """
+    ExportActivity: _aio.UnaryUnaryMultiCallable[_activity_pb2.ExportActivityRequest, _activity_pb2.ExportActivityResponse]  # type: ignore[assignment]
+    """Returns the caller's events with the receipt of each, newest first: audit's
+    part of an export. An event of the last second may lack its receipt.
     """
 
 class ActivityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -72,6 +80,16 @@ class ActivityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Returns the receipt of one event: a c2sp.org/tlog-proof file whose extra
         line opens the leaf (salt and event), verifiable offline. text/plain.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportActivity(
+        self,
+        request: _activity_pb2.ExportActivityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_activity_pb2.ExportActivityResponse, _abc.Awaitable[_activity_pb2.ExportActivityResponse]]:
+        """Returns the caller's events with the receipt of each, newest first: audit's
+        part of an export. An event of the last second may lack its receipt.
         """
 
 def add_ActivityServiceServicer_to_server(servicer: ActivityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/billing/v1/charge.proto\x12\x0fvalv.billing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"(\n\x05Money\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\r\n\x05minor\x18\x02 \x01(\x04\"\x98\x03\n\x06\x43harge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12&\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12\x16\n\x0erefunded_minor\x18\x05 \x01(\x04\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.valv.billing.v1.Charge.State\x12\x14\n\x0c\x64\x65\x63line_code\x18\x07 \x01(\t\x12\x10\n\x08merchant\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05last4\x18\x0b \x01(\t\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x02\x12\x12\n\x0eSTATE_DECLINED\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\"\xf1\x01\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x11\n\tcharge_id\x18\x02 \x01(\t\x12&\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12,\n\x05state\x18\x04 \x01(\x0e\x32\x1d.valv.billing.v1.Refund.State\"k\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\";\n\x12ListChargesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x13ListChargesResponse\x12(\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x17.valv.billing.v1.Charge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x13\x43reateChargeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12&\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12\x11\n\treference\x18\x05 \x01(\t\"?\n\x14\x43reateChargeResponse\x12\'\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Charge\"W\n\x13\x43reateRefundRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tcharge_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x04\"?\n\x14\x43reateRefundResponse\x12\'\n\x06refund\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Refund\"%\n\x10GetChargeRequest\x12\x11\n\tcharge_id\x18\x01 \x01(\t\"<\n\x11GetChargeResponse\x12\'\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Charge2\xa8\x01\n\x0ePaymentService\x12\x95\x01\n\x0bListCharges\x12#.valv.billing.v1.ListChargesRequest\x1a$.valv.billing.v1.ListChargesResponse\";\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x62illing.charge.list\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/charges2\xa2\x03\n\rChargeService\x12\x88\x01\n\x0c\x43reateCharge\x12$.valv.billing.v1.CreateChargeRequest\x1a%.valv.billing.v1.CreateChargeResponse\"+\xca\xda\x18\'\n\x04shop\x10\x04 \x05*\x19\n\x15\x62illing.charge.create\x10\x02\x38\x01\x12\x88\x01\n\x0c\x43reateRefund\x12$.valv.billing.v1.CreateRefundRequest\x1a%.valv.billing.v1.CreateRefundResponse\"+\xca\xda\x18\'\n\x04shop\x10\x04 \x05*\x19\n\x15\x62illing.refund.create\x10\x02\x38\x01\x12{\n\tGetCharge\x12!.valv.billing.v1.GetChargeRequest\x1a\".valv.billing.v1.GetChargeResponse\"\'\xca\xda\x18#\n\x04shop\x10\x04 \x05*\x17\n\x13\x62illing.charge.read\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/billing/v1/charge.proto\x12\x0fvalv.billing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"(\n\x05Money\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\r\n\x05minor\x18\x02 \x01(\x04\"\x98\x03\n\x06\x43harge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12&\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12\x16\n\x0erefunded_minor\x18\x05 \x01(\x04\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.valv.billing.v1.Charge.State\x12\x14\n\x0c\x64\x65\x63line_code\x18\x07 \x01(\t\x12\x10\n\x08merchant\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05last4\x18\x0b \x01(\t\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x02\x12\x12\n\x0eSTATE_DECLINED\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\"\xa2\x02\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x11\n\tcharge_id\x18\x02 \x01(\t\x12&\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12,\n\x05state\x18\x04 \x01(\x0e\x32\x1d.valv.billing.v1.Refund.State\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\";\n\x12ListChargesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x13ListChargesResponse\x12(\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x17.valv.billing.v1.Charge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x13\x43reateChargeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12&\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x16.valv.billing.v1.Money\x12\x11\n\treference\x18\x05 \x01(\t\"?\n\x14\x43reateChargeResponse\x12\'\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Charge\"W\n\x13\x43reateRefundRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tcharge_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x04\"?\n\x14\x43reateRefundResponse\x12\'\n\x06refund\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Refund\"%\n\x10GetChargeRequest\x12\x11\n\tcharge_id\x18\x01 \x01(\t\"<\n\x11GetChargeResponse\x12\'\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x17.valv.billing.v1.Charge2\xa8\x01\n\x0ePaymentService\x12\x95\x01\n\x0bListCharges\x12#.valv.billing.v1.ListChargesRequest\x1a$.valv.billing.v1.ListChargesResponse\";\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x62illing.charge.list\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/charges2\xa2\x03\n\rChargeService\x12\x88\x01\n\x0c\x43reateCharge\x12$.valv.billing.v1.CreateChargeRequest\x1a%.valv.billing.v1.CreateChargeResponse\"+\xca\xda\x18\'\n\x04shop\x10\x04 \x05*\x19\n\x15\x62illing.charge.create\x10\x02\x38\x01\x12\x88\x01\n\x0c\x43reateRefund\x12$.valv.billing.v1.CreateRefundRequest\x1a%.valv.billing.v1.CreateRefundResponse\"+\xca\xda\x18\'\n\x04shop\x10\x04 \x05*\x19\n\x15\x62illing.refund.create\x10\x02\x38\x01\x12{\n\tGetCharge\x12!.valv.billing.v1.GetChargeRequest\x1a\".valv.billing.v1.GetChargeResponse\"\'\xca\xda\x18#\n\x04shop\x10\x04 \x05*\x17\n\x13\x62illing.charge.read\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,27 +49,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGE_STATE']._serialized_start=484
   _globals['_CHARGE_STATE']._serialized_end=593
   _globals['_REFUND']._serialized_start=596
-  _globals['_REFUND']._serialized_end=837
-  _globals['_REFUND_STATE']._serialized_start=730
-  _globals['_REFUND_STATE']._serialized_end=837
-  _globals['_LISTCHARGESREQUEST']._serialized_start=839
-  _globals['_LISTCHARGESREQUEST']._serialized_end=898
-  _globals['_LISTCHARGESRESPONSE']._serialized_start=900
-  _globals['_LISTCHARGESRESPONSE']._serialized_end=988
-  _globals['_CREATECHARGEREQUEST']._serialized_start=991
-  _globals['_CREATECHARGEREQUEST']._serialized_end=1133
-  _globals['_CREATECHARGERESPONSE']._serialized_start=1135
-  _globals['_CREATECHARGERESPONSE']._serialized_end=1198
-  _globals['_CREATEREFUNDREQUEST']._serialized_start=1200
-  _globals['_CREATEREFUNDREQUEST']._serialized_end=1287
-  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1289
-  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1352
-  _globals['_GETCHARGEREQUEST']._serialized_start=1354
-  _globals['_GETCHARGEREQUEST']._serialized_end=1391
-  _globals['_GETCHARGERESPONSE']._serialized_start=1393
-  _globals['_GETCHARGERESPONSE']._serialized_end=1453
-  _globals['_PAYMENTSERVICE']._serialized_start=1456
-  _globals['_PAYMENTSERVICE']._serialized_end=1624
-  _globals['_CHARGESERVICE']._serialized_start=1627
-  _globals['_CHARGESERVICE']._serialized_end=2045
+  _globals['_REFUND']._serialized_end=886
+  _globals['_REFUND_STATE']._serialized_start=779
+  _globals['_REFUND_STATE']._serialized_end=886
+  _globals['_LISTCHARGESREQUEST']._serialized_start=888
+  _globals['_LISTCHARGESREQUEST']._serialized_end=947
+  _globals['_LISTCHARGESRESPONSE']._serialized_start=949
+  _globals['_LISTCHARGESRESPONSE']._serialized_end=1037
+  _globals['_CREATECHARGEREQUEST']._serialized_start=1040
+  _globals['_CREATECHARGEREQUEST']._serialized_end=1182
+  _globals['_CREATECHARGERESPONSE']._serialized_start=1184
+  _globals['_CREATECHARGERESPONSE']._serialized_end=1247
+  _globals['_CREATEREFUNDREQUEST']._serialized_start=1249
+  _globals['_CREATEREFUNDREQUEST']._serialized_end=1336
+  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1338
+  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1401
+  _globals['_GETCHARGEREQUEST']._serialized_start=1403
+  _globals['_GETCHARGEREQUEST']._serialized_end=1440
+  _globals['_GETCHARGERESPONSE']._serialized_start=1442
+  _globals['_GETCHARGERESPONSE']._serialized_end=1502
+  _globals['_PAYMENTSERVICE']._serialized_start=1505
+  _globals['_PAYMENTSERVICE']._serialized_end=1673
+  _globals['_CHARGESERVICE']._serialized_start=1676
+  _globals['_CHARGESERVICE']._serialized_end=2094
 # @@protoc_insertion_point(module_scope)

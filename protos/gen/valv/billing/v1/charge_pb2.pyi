@@ -184,6 +184,7 @@ class Refund(_message.Message):
     CHARGE_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Id, "rfd_..."."""
     charge_id: _builtins.str
@@ -194,6 +195,10 @@ class Refund(_message.Message):
     def amount(self) -> Global___Money:
         """What was given back."""
 
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for, UTC."""
+
     def __init__(
         self,
         *,
@@ -201,10 +206,11 @@ class Refund(_message.Message):
         charge_id: _builtins.str = ...,
         amount: Global___Money | None = ...,
         state: Global___Refund.State.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charge_id", b"charge_id", "refund_id", b"refund_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charge_id", b"charge_id", "create_time", b"create_time", "refund_id", b"refund_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
