@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         await made.stop()
 
 
-def revoke_all(database: Path) -> None:
+def revoke_all(database: Path, count: int = COUNT) -> None:
     """Write the rows that as many sign-outs, spread over the last 20 seconds, leave behind."""
     begun = time.time_ns() // 1000 - 20_000_000
-    with sqlite3.connect(database, timeout=30) as connection:
+    with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
         (last,) = connection.execute("SELECT sequence FROM revocation_head").fetchone()
-        rows = [(last + 1 + number, one, begun + number * 2000) for number, one in enumerate(ENDED)]
+        rows = [(last + 1 + at, one, begun + at * 20_000_000 // count) for at, one in enumerate(ENDED[:count])]
         connection.executemany("INSERT INTO revocations (sequence, session_id, revoked_us) VALUES (?, ?, ?)", rows)
-        connection.execute("UPDATE revocation_head SET sequence = ?", (last + COUNT,))
+        connection.execute("UPDATE revocation_head SET sequence = ?", (last + count,))
 
 
 async def leave(browser: Edge) -> str:
