@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from services.auth import mail_tokens, password_policy
+from services.auth import mail_tokens
 from services.auth.errors import LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
 from services.auth.mail import CONFIRM, LOCALES, SIGN_UP_ATTEMPT, Outgoing
 from services.auth.throttle import Who
@@ -69,11 +69,10 @@ class Accounts:
         tokens: MailTokens,
         clock: Clock,
         ids: Ids,
-        product: str,
     ) -> None:
-        """Take the collaborators; ``product`` is the name customers know the service by."""
+        """Take the collaborators."""
         self._passwords, self._arrivals, self._throttle, self._tokens = passwords, arrivals, throttle, tokens
-        self._clock, self._ids, self._product = clock, ids, product
+        self._clock, self._ids = clock, ids
 
     async def sign_up(
         self, work: Work, trail: Trail, email: EmailAddress, password: Secret, locale: str, address: str
@@ -85,9 +84,9 @@ class Accounts:
         """
         if locale not in LOCALES:
             raise Fault(LOCALE_NOT_SUPPORTED, field="locale")
-        password_policy.require(password, email, self._product)
         with self._passwords.desk() as desk:
             await self._throttle.spend(Action.SIGN_UP, Who(email.lookup, address))
+            await desk.require(password, email)
             mailed = await self._throttle.allows(Action.MAIL, Who(email.lookup))
             hashed = await desk.hash(password)
         store, now = await work.write(), self._clock.now()

@@ -18,6 +18,7 @@ from services.auth.accounts import Accounts
 from services.auth.addressing import Addressing
 from services.auth.arrivals import Arrivals
 from services.auth.assertions import AssertionSigner
+from services.auth.breached import RangeDirectory, SortedFile
 from services.auth.checks import Checks
 from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
@@ -31,6 +32,7 @@ from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.operators.handlers import OperatorHandlers
 from services.auth.operators.standing import Standings
+from services.auth.password_policy import PasswordPolicy
 from services.auth.passwords import Passwords
 from services.auth.revocations import Broadcaster
 from services.auth.sessions import Sessions
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor import ServiceDescriptor
 
+    from services.auth.breached import BreachedSet
     from services.auth.revocations import Fanout, Progress
     from services.auth.sessions import Activity
     from services.auth.store import Work
@@ -73,6 +76,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
 
     Raises:
         SchemaError: A database is not migrated.
+        BreachedSetError: The set of breached passwords is not whole.
         PepperError: A key that stored passwords were made with is missing.
         SigningKeyError: There is no key to sign with.
     """
@@ -83,7 +87,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     pool = HashPool(config.passwords.workers, config.passwords.queue)
     sessions = _sessions(config, runtime, stores)
     arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, runtime.ids)
-    accounts = _accounts(config, runtime, stores, peppers, pool, arrivals)
+    accounts = await _accounts(config, runtime, stores, peppers, pool, arrivals)
     signer = AssertionSigner(
         assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
     )
@@ -140,7 +144,7 @@ def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
     return Sessions(limits, runtime.clock, runtime.ids, secrets.token_bytes, activity)
 
 
-def _accounts(
+async def _accounts(
     config: Config,
     runtime: Runtime,
     stores: _Stores,
@@ -149,12 +153,13 @@ def _accounts(
     arrivals: Arrivals,
 ) -> Accounts:
     clock = runtime.clock
-    passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes)
+    policy = PasswordPolicy(config.product, await _breached(config))
+    passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes, policy)
     decoy = SqlDecoy(stores.shared.sql_counters, clock, _RANDOM.random)
     series = stores.shared.sql_counters
     throttle = Throttle(config.rules(), stores.shared.counters, series, clock, peppers.blind, decoy)
     tokens = MailTokens(clock, secrets.token_bytes)
-    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids, config.product)
+    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids)
 
 
 async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:
@@ -232,6 +237,15 @@ def _courier(config: Config, runtime: Runtime, stores: _Stores) -> Courier:
     tokens = MailTokens(runtime.clock, secrets.token_bytes)
     addressing = Addressing(tokens, config.public_url)
     return Courier(stores.units, letters, addressing, Smtp(config.mail), runtime.clock, runtime.log.warning)
+
+
+async def _breached(config: Config) -> BreachedSet | None:
+    """Return the set of breached passwords, if there is one. Raises BreachedSetError."""
+    folder, file = config.passwords.breached_directory, config.passwords.breached_file
+    found = RangeDirectory(folder) if folder else SortedFile(file) if file else None
+    if found is not None:
+        await asyncio.to_thread(found.check)
+    return found
 
 
 async def _require_pepper(units: SqlUnits, peppers: pepper.Pepper) -> None:

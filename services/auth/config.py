@@ -44,10 +44,16 @@ class PasswordsConfig:
     """Hashes at once; each takes ``parameters.memory_kib``."""
     queue: int = 32
     """Calls that may wait for a hash; more are refused at once."""
+    breached_directory: Path | None = None
+    """Breached passwords as range files of Have I Been Pwned."""
+    breached_file: Path | None = None
+    """The same as one sorted file."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.queue < 0:
             raise ValueError("at least one worker, no negative queue")
+        if self.breached_directory is not None and self.breached_file is not None:
+            raise ValueError("breached_directory or breached_file, not both")
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.auth.errors import BAD_CREDENTIALS
-from services.auth.password_policy import MAX_CODE_POINTS
+from services.auth.password_policy import MAX_CODE_POINTS, MIN_CODE_POINTS
 from services.kit.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from services.auth.email_address import EmailAddress
     from services.auth.hash_pool import HashPool
+    from services.auth.password_policy import PasswordPolicy
     from services.auth.pepper import Pepper
     from services.kit.secret import Secret
 
@@ -64,9 +66,17 @@ class PasswordHash:
 class Passwords:
     """Makes and checks password hashes."""
 
-    def __init__(self, parameters: Parameters, pepper: Pepper, pool: HashPool, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        pepper: Pepper,
+        pool: HashPool,
+        entropy: Callable[[int], bytes],
+        policy: PasswordPolicy,
+    ) -> None:
         """Take the collaborators; makes the hash that stands in for accounts that do not exist."""
         self._parameters, self._pepper, self._pool, self._entropy = parameters, pepper, pool, entropy
+        self._policy = policy
         self._hasher = PasswordHasher(
             time_cost=parameters.time_cost,
             memory_cost=parameters.memory_kib,
@@ -84,7 +94,7 @@ class Passwords:
             Fault: OVERLOADED, when there is none.
         """
         with self._pool.place():
-            yield Desk(self._pool, self._check, self._make)
+            yield Desk(self._pool, self._check, self._make, self._policy)
 
     def _check(self, password: Secret, stored: PasswordHash | None) -> bool:
         candidate = _normalized(password)
@@ -117,9 +127,10 @@ class Desk:
         pool: HashPool,
         check: Callable[[Secret, PasswordHash | None], bool],
         make: Callable[[bytes], PasswordHash],
+        policy: PasswordPolicy,
     ) -> None:
         """Made by ``Passwords.desk``."""
-        self._pool, self._check, self._make = pool, check, make
+        self._pool, self._check, self._make, self._policy = pool, check, make, policy
 
     async def check(self, password: Secret, stored: PasswordHash | None) -> bool:
         """Check a password, with the same work when there is nothing to check it against.
@@ -131,6 +142,16 @@ class Desk:
             Fault: BAD_CREDENTIALS.
         """
         return await self._pool.run(lambda: self._check(password, stored))
+
+    async def require(
+        self, password: Secret, email: EmailAddress, *, least: int = MIN_CODE_POINTS, field: str = "password"
+    ) -> None:
+        """Check a password that somebody wants to have; see ``PasswordPolicy.require``.
+
+        Raises:
+            Fault: Why it is refused.
+        """
+        await self._pool.run(lambda: self._policy.require(password, email, least=least, field=field))
 
     async def hash(self, password: Secret) -> PasswordHash:
         """Hash a password that the policy has admitted."""

@@ -24,6 +24,7 @@ from services.auth.fanout import LocalFanout
 from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
+from services.auth.password_policy import PasswordPolicy
 from services.auth.passwords import Parameters, Passwords
 from services.auth.pepper import Pepper
 from services.auth.revocations import Broadcaster, Progress
@@ -124,6 +125,7 @@ class World:
         self.units = SqlUnits(self.database, self.outbox)
         self.pepper = Pepper("p1", {"p1": Secret(b"1" * 32)})
         self.pool = HashPool(2, 32)
+        self.policy = PasswordPolicy("Valv")
         self.passwords = self.make_passwords()
         self.activity = activity or SqlActivity(self.database)
         self.sessions = Sessions(Limits(), self.clock, self.ids, self.random.randbytes, self.activity)
@@ -142,13 +144,15 @@ class World:
 
     @property
     def accounts(self) -> Accounts:
-        return Accounts(self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids, "Valv")
+        return Accounts(self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids)
 
     def make_throttle(self, rules: Rules) -> Throttle:
         return Throttle(rules, self.counters, self.counters, self.clock, self.pepper.blind, self.decoy)
 
     def make_passwords(self, pepper: Pepper | None = None, parameters: Parameters | None = None) -> Passwords:
-        return Passwords(parameters or Parameters(), pepper or self.pepper, self.pool, self.random.randbytes)
+        return Passwords(
+            parameters or Parameters(), pepper or self.pepper, self.pool, self.random.randbytes, self.policy
+        )
 
     def make_broadcaster(self) -> tuple[Broadcaster, list[Progress], list[str]]:
         seen: list[Progress] = []

@@ -35,6 +35,9 @@ export const problems = {
   "problem.PASSWORD_TOO_LONG": "Use at most 256 characters.",
   "problem.PASSWORD_COMMON": "This password is among the first that somebody would guess. Choose another.",
   "problem.PASSWORD_CONTEXT": "This password is little more than your address or our name. Choose another.",
+  "problem.PASSWORD_GUESSABLE":
+    "This password is quickly guessed: it is made of common words, names, dates or patterns. Choose another.",
+  "problem.PASSWORD_BREACHED": "This password has been in a breach of another service. Choose another.",
   "problem.TOKEN_NOT_VALID": "This link does not work: it has been used, is too old, or is not whole.",
   "problem.confirm.TOKEN_NOT_VALID": "This link does not work: it has been used, is too old, or is not whole. If your address is confirmed already, sign in. Otherwise sign up again to get a new link.",
   "problem.CARD_NOT_FOUND": "The card is not there any more.",

@@ -37,6 +37,9 @@ export const problems: Readonly<Record<keyof typeof en, string>> = {
   "problem.PASSWORD_TOO_LONG": "Använd högst 256 tecken.",
   "problem.PASSWORD_COMMON": "Det här lösenordet är bland de första som någon skulle gissa. Välj ett annat.",
   "problem.PASSWORD_CONTEXT": "Det här lösenordet är inte mycket mer än din adress eller vårt namn. Välj ett annat.",
+  "problem.PASSWORD_GUESSABLE":
+    "Det här lösenordet är snart gissat: det består av vanliga ord, namn, datum eller mönster. Välj ett annat.",
+  "problem.PASSWORD_BREACHED": "Det här lösenordet har läckt från en annan tjänst. Välj ett annat.",
   "problem.TOKEN_NOT_VALID": "Länken fungerar inte: den är använd, för gammal eller inte hel.",
   "problem.confirm.TOKEN_NOT_VALID": "Länken fungerar inte: den är använd, för gammal eller inte hel. Om din adress redan är bekräftad kan du logga in. Annars skapar du kontot på nytt för att få en ny länk.",
   "problem.CARD_NOT_FOUND": "Kortet finns inte kvar.",
