@@ -82,8 +82,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     """
     clock, log = runtime.clock, runtime.log
     stores = await _open(config, runtime)
-    peppers = pepper.load(config.passwords.pepper_file)
-    await _require_pepper(stores.units, peppers)
+    peppers = await _peppers(config, stores.units)
     pool = HashPool(config.passwords.workers, config.passwords.queue)
     sessions = _sessions(config, runtime, stores)
     arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, runtime.ids)
@@ -248,11 +247,13 @@ async def _breached(config: Config) -> BreachedSet | None:
     return found
 
 
-async def _require_pepper(units: SqlUnits, peppers: pepper.Pepper) -> None:
+async def _peppers(config: Config, units: SqlUnits) -> pepper.Pepper:
+    peppers = pepper.load(config.passwords.pepper_file)
     async with units.read() as store:
         used = {key_id for _, key_id, _ in await store.accounts.parameters_in_use()}
     if not all(key_id in peppers for key_id in used):
         raise pepper.PepperError("the pepper file lacks a key that stored passwords were made with")
+    return peppers
 
 
 async def _sweep(upkeep: SqlUpkeep, clock: Clock, log: Log) -> None:
