@@ -77,7 +77,7 @@ class ActivityHandlers:
         call.reply_metadata.append(("cache-control", "no-store"))
         call.record.detail(count=len(page.shown))
         activities = [
-            activity_pb2.ExportedActivity(activity=_activity(shown), receipt=receipt.decode("ascii"))
+            activity_pb2.ExportedActivity(activity=_activity(shown), receipt=receipt.decode("utf-8"))
             for shown, receipt in zip(page.shown, page.receipts, strict=True)
         ]
         return activity_pb2.ExportActivityResponse(activities=activities, next_page_token=page.next_token)

@@ -5,38 +5,18 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.live import Live
 from tests.support.person import PASSWORD, eventually
 
 CONTENT = os.urandom(300_000)
 SECONDS = 30_000
-HOW = "no Chromium: apt install chromium (Debian), or set VALV_CHROMIUM to a Chromium or Chrome binary"
-
-
-def _chromium() -> str:
-    found = os.environ.get("VALV_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        if os.environ.get("VALV_REQUIRE_BROWSER"):
-            pytest.fail(HOW)
-        pytest.skip(HOW)
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,5 +27,5 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   server: { host: "127.0.0.1" },
-  test: { environment: "happy-dom", include: ["tests/**/*.test.{ts,tsx}"] },
+  test: { environment: "happy-dom", include: ["tests/**/*.test.{ts,tsx}"], setupFiles: ["tests/languages.ts"] },
 });

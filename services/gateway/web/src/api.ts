@@ -13,6 +13,9 @@ export interface FieldViolation {
 /** Reason of an error that never reached Valv, or whose answer never came back. */
 export const UNREACHABLE = "UNREACHABLE";
 
+/** Reason of a call that wants a more recent sign-in. */
+export const REAUTHENTICATE = "REAUTHENTICATE";
+
 /** A call that did not succeed: google.rpc.Status with its details, unpacked. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -34,6 +37,9 @@ export class ApiError extends Error {
     super(reason || `HTTP ${status}`);
   }
 }
+
+/** Reasons of a 401 that say so of the session; others say it of a password or a code. */
+const NO_SESSION: ReadonlySet<string> = new Set(["", "UNAUTHENTICATED", "SESSION_ENDED"]);
 
 interface Detail {
   readonly "@type"?: string;
@@ -92,12 +98,18 @@ const TIMEOUT_MS = 20_000;
 /** Calls Valv. */
 export class Api {
   private listener: Listener = { active: () => {}, signedOut: () => {} };
+  private prove: () => Promise<boolean> = async () => false;
 
   constructor(private readonly fetch: typeof globalThis.fetch) {}
 
   /** Names who is told about calls. */
   listen(listener: Listener): void {
     this.listener = listener;
+  }
+
+  /** Names who asks the person to prove again who they are; true when they did. */
+  provedBy(prove: () => Promise<boolean>): void {
+    this.prove = prove;
   }
 
   /** Tells that a request made elsewhere (a download link, an upload) was activity. */
@@ -107,7 +119,7 @@ export class Api {
 
   /** Tells of an error that something else than `call` received. */
   noticed(error: ApiError): void {
-    if (error.status === 401 && error.reason !== "REAUTHENTICATE") this.listener.signedOut();
+    if (error.status === 401 && NO_SESSION.has(error.reason)) this.listener.signedOut();
   }
 
   /** Makes a call and returns its JSON. Throws ApiError. */
@@ -117,8 +129,38 @@ export class Api {
     return JSON.parse(text || "{}") as T;
   }
 
-  /** Makes a call and returns its body as text. Throws ApiError. */
+  /**
+   * Makes a call and returns its body as text. Throws ApiError. A call that wants a more recent
+   * sign-in is made once more when the person has proved who they are.
+   */
   async text(method: string, path: string, options: CallOptions = {}): Promise<string> {
+    try {
+      return await this.once(method, path, options);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== REAUTHENTICATE || !(await this.prove())) throw error;
+      return await this.once(method, path, options);
+    }
+  }
+
+  /** Begins to read a body of any length. Throws ApiError. */
+  async stream(path: string, signal: AbortSignal): Promise<Response> {
+    let response: Response;
+    try {
+      response = await this.fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", signal });
+    } catch {
+      signal.throwIfAborted();
+      throw new ApiError(0, UNREACHABLE);
+    }
+    if (response.ok) {
+      this.listener.active();
+      return response;
+    }
+    const error = errorOf(response.status, (name) => response.headers.get(name), await response.text());
+    this.noticed(error);
+    throw error;
+  }
+
+  private async once(method: string, path: string, options: CallOptions): Promise<string> {
     let response: Response;
     let body: string;
     try {

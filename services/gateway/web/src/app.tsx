@@ -3,18 +3,24 @@
  * it on screen, without a live session.
  */
 import type { ComponentType } from "preact";
-import { AccountPage } from "./pages/account.tsx";
+import { AccountDataPage } from "./pages/account/data.tsx";
+import { AccountLinksPage } from "./pages/account/links.tsx";
+import { ProfilePage } from "./pages/account/profile.tsx";
+import { AccountSecurityPage } from "./pages/account/security.tsx";
 import { ActivityPage } from "./pages/activity.tsx";
 import { CardsPage } from "./pages/cards.tsx";
 import { ChargesPage } from "./pages/charges.tsx";
-import { ConfirmPage } from "./pages/confirm.tsx";
+import { ConfirmChangePage, ConfirmPage } from "./pages/confirm.tsx";
 import { FilesPage } from "./pages/files.tsx";
 import { HomePage } from "./pages/home.tsx";
+import { LinkedPage } from "./pages/linked.tsx";
 import { NotFoundPage } from "./pages/not-found.tsx";
+import { RecoverPage, ResetPage } from "./pages/recover.tsx";
 import { SecurityPage } from "./pages/security.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SignUpPage } from "./pages/sign-up.tsx";
 import { Waiting } from "./parts/pages.tsx";
+import { Prove } from "./parts/prove.tsx";
 import { Shell } from "./parts/shell.tsx";
 import { moves, route } from "./router.ts";
 import type { PageName } from "./routes.ts";
@@ -25,19 +31,30 @@ const pages: Readonly<Record<PageName, ComponentType>> = {
   signUp: SignUpPage,
   signIn: SignInPage,
   confirm: ConfirmPage,
+  confirmChange: ConfirmChangePage,
+  recover: RecoverPage,
+  reset: ResetPage,
   files: FilesPage,
   cards: CardsPage,
   charges: ChargesPage,
   activity: ActivityPage,
-  account: AccountPage,
+  account: ProfilePage,
+  accountSecurity: AccountSecurityPage,
+  accountLinks: AccountLinksPage,
+  accountData: AccountDataPage,
+  linked: LinkedPage,
   security: SecurityPage,
 };
+
+/** Pages that do not wait to be told who is signed in. */
+const withoutAsking: ReadonlySet<PageName> = new Set(["security", "confirm", "reset"]);
 
 /** The client. */
 export function App() {
   return (
     <Shell>
       <Current />
+      <Prove />
     </Shell>
   );
 }
@@ -49,7 +66,7 @@ function Current() {
   if (!here) return <NotFoundPage />;
   const state = session.state.value.kind;
   const Shown = pages[here.page];
-  if (state === "asking" && here.page !== "security" && here.page !== "confirm") return <Waiting />;
+  if (state === "asking" && !withoutAsking.has(here.page)) return <Waiting />;
   if (here.access === "signed-in" && state === "out") return <SignInPage />;
   if (here.page === "signIn" && state === "in") return <HomePage />;
   return <Shown key={`${here.page} ${moves.value}`} />;

@@ -1,9 +1,9 @@
 /**
  * Owns the addresses of the API: one function per method of the contracts that
- * this client uses. Must never hold state.
+ * this client uses; those of accounts are in `calls.account.ts`. Must never hold state.
  */
 import type { Api } from "./api.ts";
-import type { ActivityPage, Card, CardSetup, ChargePage, FilePage, Practice, Session } from "./types.ts";
+import type { ActivityPage, Card, CardSetup, ChargePage, FilePage, Practice } from "./types.ts";
 
 const PAGE_SIZE = "25";
 
@@ -12,31 +12,6 @@ function page(path: string, token: string): string {
   if (token) query.set("pageToken", token);
   return `${path}?${query.toString()}`;
 }
-
-/** Signs up; the answer is the same for every address. */
-export const signUp = (api: Api, email: string, password: string, locale: string) =>
-  api.call("POST", "/v1/account:signUp", { anonymous: true, body: { email, password, locale } });
-
-/** Confirms an address with the token from the mail. */
-export const confirmEmail = (api: Api, token: string) =>
-  api.call("POST", "/v1/account:confirmEmail", { anonymous: true, body: { token } });
-
-/** Signs in; the token goes into a cookie that no page can read. */
-export const signIn = async (api: Api, email: string, password: string): Promise<Session> => {
-  const body = { email, password };
-  return (await api.call<{ session: Session }>("POST", "/v1/session:signIn", { anonymous: true, body })).session;
-};
-
-/** Ends the session, here and in every service. */
-export const signOut = (api: Api) => api.call("POST", "/v1/session:signOut", { passive: true, body: {} });
-
-/** Tells who is signed in. Not activity; a 401 is the answer "nobody". */
-export const getSession = async (api: Api): Promise<Session> =>
-  (await api.call<{ session: Session }>("GET", "/v1/session", { anonymous: true, passive: true })).session;
-
-/** Stays signed in. Its answer tells the new end, so nothing needs to be asked after it. */
-export const extendSession = async (api: Api): Promise<Session> =>
-  (await api.call<{ session: Session }>("POST", "/v1/session:extend", { passive: true, body: {} })).session;
 
 /** Lists files, newest first. */
 export const listFiles = (api: Api, token: string) => api.call<FilePage>("GET", page("/v1/files", token));
@@ -50,6 +25,15 @@ export const contentPath = (file: string): string => `/v1/files/${encodeURICompo
 /** Where a new file of this name goes. */
 export const uploadPath = (name: string): string =>
   `/v1/files:upload?${new URLSearchParams({ displayName: name }).toString()}`;
+
+const EXPORT_PAGE_SIZE = "200";
+
+/** Returns a page of what one service holds about the caller: "account", "billing", "activity" or "files". */
+export const exportPart = (api: Api, part: string, token: string) => {
+  const query = new URLSearchParams({ pageSize: EXPORT_PAGE_SIZE });
+  if (token) query.set("pageToken", token);
+  return api.call<Record<string, unknown>>("GET", `/v1/${part}:export?${query.toString()}`);
+};
 
 /** Begins to add a card. */
 export const setUpCard = (api: Api) => api.call<CardSetup>("POST", "/v1/cards:setUp", { body: {} });

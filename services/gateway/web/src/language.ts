@@ -4,8 +4,7 @@
  */
 import { effect, signal } from "@preact/signals";
 import { chooseLanguage, chosenLanguage } from "./browser.ts";
-import { en } from "./catalog/en.ts";
-import { sv } from "./catalog/sv.ts";
+import type { en } from "./catalog/en.ts";
 
 /** Every sentence has a key; every catalog has every key. */
 export type Key = keyof typeof en;
@@ -19,18 +18,31 @@ export type Catalog = Readonly<Record<Key, string>>;
 /** Keys that come in the plural forms of Intl.PluralRules: `….one` and `….other`. */
 export type PluralKey = Key extends infer K ? (K extends `${infer Base}.other` ? Base : never) : never;
 
-/** The languages, by BCP 47 code. To add one: write its catalog and name it here. */
-export const catalogs = { en, sv } satisfies Record<string, Catalog>;
+/** The languages, by BCP 47 code; a reader loads one. To add one: write its catalog, name it here and below. */
+const sources = {
+  en: async (): Promise<Catalog> => (await import("./catalog/en.ts")).en,
+  sv: async (): Promise<Catalog> => (await import("./catalog/sv.ts")).sv,
+};
 
 /** A language that has a catalog. */
-export type Language = keyof typeof catalogs;
+export type Language = keyof typeof sources;
 
 /** Every language's name in itself. */
 export const languageNames: Readonly<Record<Language, string>> = { en: "English", sv: "Svenska" };
 
+/** Every language. */
+export const languages = Object.keys(languageNames) as readonly Language[];
+
+const catalogs = new Map<Language, Catalog>();
+
+/** Loads a language's catalog; must be done before its first sentence is asked for. */
+export async function load(code: Language): Promise<void> {
+  if (!catalogs.has(code)) catalogs.set(code, await sources[code]());
+}
+
 function known(code: string | null | undefined): Language | undefined {
   const base = code?.toLowerCase().split("-")[0];
-  return base !== undefined && base in catalogs ? (base as Language) : undefined;
+  return base !== undefined && base in sources ? (base as Language) : undefined;
 }
 
 /** The language shown: the person's choice, else the first of the browser's that has a catalog, else English. */
@@ -43,10 +55,22 @@ export function locale(): string {
   return navigator.languages.find((code) => known(code) === language.value) ?? language.value;
 }
 
-/** Shows another language and remembers it. */
-export function speak(code: Language): void {
+/** Shows another language and remembers it. When its sentences cannot be had, the present one stays. */
+export async function speak(code: Language): Promise<void> {
+  try {
+    await load(code);
+  } catch {
+    return;
+  }
   chooseLanguage(code);
   language.value = code;
+}
+
+/** The catalog shown. */
+function catalog(): Readonly<Record<string, string>> {
+  const shown = catalogs.get(language.value);
+  if (!shown) throw new Error(`Catalog not loaded: ${language.value}`);
+  return shown;
 }
 
 effect(() => {
@@ -55,7 +79,7 @@ effect(() => {
 
 /** Returns a sentence in the language shown. */
 export function t(key: Key, words: Words = {}): string {
-  return catalogs[language.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(words[name] ?? whole));
+  return (catalog()[key] ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => String(words[name] ?? whole));
 }
 
 /** Returns a sentence about a number of things, in the form the language has for that number. */
@@ -64,7 +88,7 @@ export function plural(base: PluralKey, count: number, words: Words = {}): strin
   return t(`${base}.${form}` as Key, { ...words, count: new Intl.NumberFormat(locale()).format(count) });
 }
 
-/** Returns the sentence of a key made at run time, or undefined when the catalogs have none. */
+/** Returns the sentence of a key made at run time, or undefined when the catalog has none. */
 export function maybe(key: string, words: Words = {}): string | undefined {
-  return key in en ? t(key as Key, words) : undefined;
+  return key in catalog() ? t(key as Key, words) : undefined;
 }

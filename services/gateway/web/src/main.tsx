@@ -6,6 +6,8 @@ import { render } from "preact";
 import { Api } from "./api.ts";
 import { App } from "./app.tsx";
 import { hearOtherTabs, maybeSignedIn, surroundings } from "./browser.ts";
+import { language, load } from "./language.ts";
+import { Proof } from "./proof.ts";
 import { route, startRouter } from "./router.ts";
 import { SessionKeeper } from "./session.ts";
 import { send } from "./upload.ts";
@@ -14,8 +16,10 @@ import { ValvProvider } from "./valv.ts";
 
 const api = new Api(fetch.bind(globalThis));
 const session = new SessionKeeper(api, surroundings);
+const proof = new Proof();
 const uploads = new UploadQueue(api, send, session);
 
+api.provedBy(() => proof.ask());
 startRouter();
 hearOtherTabs((news) => {
   if (!session.hear(news)) location.reload();
@@ -33,10 +37,11 @@ addEventListener("beforeunload", (event) => {
 if (maybeSignedIn() || route.value?.access === "signed-in") void session.refresh();
 else session.assumeNobody();
 
+await load(language.value);
 const root = document.getElementById("valv");
 if (root) {
   render(
-    <ValvProvider value={{ api, session, uploads }}>
+    <ValvProvider value={{ api, session, proof, uploads }}>
       <App />
     </ValvProvider>,
     root,

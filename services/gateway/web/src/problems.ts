@@ -4,6 +4,7 @@
  */
 import { ApiError, UNREACHABLE } from "./api.ts";
 import { maybe, plural, t } from "./language.ts";
+import { PasskeyError } from "./passkeys.ts";
 
 /** An error, in words. */
 export interface Told {
@@ -14,6 +15,7 @@ export interface Told {
 
 /** Tells an error. `context` picks a sentence of its own where one page means something else by a reason. */
 export function tell(error: unknown, context = ""): Told {
+  if (error instanceof PasskeyError) return { sentence: t(`problem.passkey.${error.trouble}`), requestId: "" };
   if (!(error instanceof ApiError)) return { sentence: t("problem.unexpected"), requestId: "" };
   const sentence = named(error, context) ?? byStatus(error.status);
   const expected = error.status >= 400 && error.status < 500 && sentence !== t("problem.unexpected");

@@ -13,11 +13,18 @@ export type PageName =
   | "signUp"
   | "signIn"
   | "confirm"
+  | "confirmChange"
+  | "recover"
+  | "reset"
   | "files"
   | "cards"
   | "charges"
   | "activity"
   | "account"
+  | "accountSecurity"
+  | "accountLinks"
+  | "accountData"
+  | "linked"
   | "security";
 
 /** One page: where it is and who sees it. */
@@ -38,11 +45,18 @@ export const routes: readonly Route[] = [
   { page: "signUp", path: "/sign-up", access: "anyone" },
   { page: "signIn", path: "/sign-in", access: "anyone" },
   { page: "confirm", path: "/confirm", access: "anyone" },
+  { page: "confirmChange", path: "/confirm-change", access: "signed-in" },
+  { page: "recover", path: "/recover", access: "anyone" },
+  { page: "reset", path: "/reset", access: "anyone" },
   { page: "files", path: "/files", access: "signed-in" },
   { page: "cards", path: "/cards", access: "signed-in", isolated: true },
   { page: "charges", path: "/charges", access: "signed-in" },
   { page: "activity", path: "/activity", access: "signed-in" },
   { page: "account", path: "/account", access: "signed-in" },
+  { page: "accountSecurity", path: "/account/security", access: "signed-in" },
+  { page: "accountLinks", path: "/account/links", access: "signed-in" },
+  { page: "accountData", path: "/account/data", access: "signed-in" },
+  { page: "linked", path: "/links/callback", access: "signed-in" },
   { page: "security", path: "/security", access: "anyone" },
 ];
 

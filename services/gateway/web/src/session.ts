@@ -5,8 +5,8 @@
  */
 import { computed, signal } from "@preact/signals";
 import { type Api, ApiError } from "./api.ts";
-import { extendSession, getSession, signOut } from "./calls.ts";
-import type { Session } from "./types.ts";
+import { extendSession, getSession, signOut } from "./calls.account.ts";
+import type { Session } from "./types.account.ts";
 
 /** Why nobody is signed in. */
 export type SignedOutReason = "none" | "ended" | "left" | "unknown";
@@ -31,6 +31,11 @@ export interface Surroundings {
 export interface News {
   readonly account: string;
   readonly ends: string;
+}
+
+/** An answer that may hold a session. */
+interface Answer {
+  readonly session?: Session;
 }
 
 /** Seconds before the end at which the person is warned. */
@@ -80,10 +85,15 @@ export class SessionKeeper {
     this.state.value = { kind: "out", why: "none" };
   }
 
-  /** Takes the session that an answer to `asked` holds. */
-  async learn(asked: Promise<Session>): Promise<void> {
+  /** Takes the session that an answer to `asked` holds; one that asks for a second step holds none. */
+  async learn<T extends Answer>(asked: Promise<T>): Promise<T> {
     const sent = this.around.now();
-    const session = await asked;
+    const answer = await asked;
+    if (answer.session) this.take(answer.session, sent);
+    return answer;
+  }
+
+  private take(session: Session, sent: number): void {
     this.skew = Date.parse(session.now) - sent;
     this.refreshed = this.around.now();
     this.state.value = { kind: "in", session };
@@ -96,9 +106,9 @@ export class SessionKeeper {
     await this.learn(extendSession(this.api));
   }
 
-  /** Signs out. The view goes only when the server has ended the session. */
-  async leave(): Promise<void> {
-    await signOut(this.api);
+  /** Signs out, or ends the session by `end`. The view goes only when the server has ended the session. */
+  async leave(end: () => Promise<unknown> = () => signOut(this.api)): Promise<void> {
+    await end();
     this.out("left");
   }
 
@@ -134,8 +144,8 @@ export class SessionKeeper {
   private async confirmEnd(ended: Session): Promise<void> {
     this.state.value = { kind: "asking" };
     try {
-      const session = await getSession(this.api);
-      if (Date.parse(session.ends) > Date.parse(ended.ends)) await this.learn(Promise.resolve(session));
+      const answer = await getSession(this.api);
+      if (Date.parse(answer.session.ends) > Date.parse(ended.ends)) await this.learn(Promise.resolve(answer));
       else this.out("ended");
     } catch {
       this.out("ended");

@@ -3,16 +3,6 @@
  * 64-bit integers as strings, empty fields absent). Must never hold behaviour.
  */
 
-/** A live session (valv.auth.v1.Session). Times are RFC 3339, UTC. */
-export interface Session {
-  readonly sessionId: string;
-  readonly accountId: string;
-  readonly email: string;
-  readonly ends: string;
-  readonly authTime: string;
-  readonly now: string;
-}
-
 /** A stored file (valv.files.v1.File). */
 export interface StoredFile {
   readonly fileId: string;

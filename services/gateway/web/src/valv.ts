@@ -1,10 +1,11 @@
 /**
- * Owns what pages are given: the API, the session and the uploads, through one context.
+ * Owns what pages are given: the API, the session, the uploads and the proof of who is there, through one context.
  * Must never build them; `main.tsx` does.
  */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Api } from "./api.ts";
+import type { Proof } from "./proof.ts";
 import type { SessionKeeper } from "./session.ts";
 import type { UploadQueue } from "./uploads.ts";
 
@@ -12,6 +13,7 @@ import type { UploadQueue } from "./uploads.ts";
 export interface Valv {
   readonly api: Api;
   readonly session: SessionKeeper;
+  readonly proof: Proof;
   readonly uploads: UploadQueue;
 }
 

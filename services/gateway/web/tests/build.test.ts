@@ -40,9 +40,13 @@ describe("the build", () => {
     expect(text.join("").includes(import.meta.dirname.replace(/\/tests$/, ""))).toBe(false);
   });
 
-  it("is small", () => {
-    const bytes = [...files].filter(([name]) => name.endsWith(".js")).map(([, body]) => gzipSync(body).length);
-    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(MOST_SCRIPT_BYTES);
+  it.each(["en", "sv"])("is small for who reads it in one language: %s", (code) => {
+    const scripts = [...files].filter(([name]) => name.endsWith(".js"));
+    const ofLanguage = (name: string) => /^assets\/(en|sv)-/.exec(name)?.[1];
+    expect(scripts.filter(([name]) => ofLanguage(name))).toHaveLength(2);
+    const loaded = scripts.filter(([name]) => (ofLanguage(name) ?? code) === code);
+    const bytes = loaded.reduce((sum, [, body]) => sum + gzipSync(body).length, 0);
+    expect(bytes).toBeLessThan(MOST_SCRIPT_BYTES);
   });
 
   it("tells the edge its routes", () => {

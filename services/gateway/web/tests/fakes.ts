@@ -1,11 +1,12 @@
 /** Owns the stand-ins that tests share: a server that answers by table, and surroundings whose clock is set. */
 import type { News, Surroundings } from "../src/session.ts";
-import type { Session } from "../src/types.ts";
+import type { Session } from "../src/types.account.ts";
 
 /** A request that the fake server saw. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
+  readonly query: string;
   readonly body: unknown;
 }
 
@@ -16,13 +17,18 @@ export class FakeResponse {
 
   constructor(
     readonly status: number,
-    private readonly body: unknown,
+    private readonly content: unknown,
   ) {
     this.ok = status < 300;
   }
 
   async text(): Promise<string> {
-    return JSON.stringify(this.body);
+    return JSON.stringify(this.content);
+  }
+
+  /** The body as it would come bit by bit. */
+  get body(): ReadableStream<Uint8Array> {
+    return new Blob([JSON.stringify(this.content)]).stream();
   }
 }
 
@@ -37,8 +43,8 @@ export class FakeServer {
 
   /** To be given where `fetch` is asked for. */
   readonly fetch = (async (input: string, init: RequestInit) => {
-    const path = new URL(input, "https://localhost").pathname;
-    const seen = { method: init.method ?? "GET", path, body: init.body ? JSON.parse(String(init.body)) : undefined };
+    const { pathname: path, search: query } = new URL(input, "https://localhost");
+    const seen = { method: init.method ?? "GET", path, query, body: init.body ? JSON.parse(String(init.body)) : undefined };
     this.seen.push(seen);
     const key = `${seen.method} ${path}`;
     if (!(key in this.table)) throw new TypeError("unreachable");

@@ -54,6 +54,6 @@ it("says how long ago a check ran, never in the future", () => {
 });
 
 it("uses the plural that a number has", () => {
-  expect(plural("signUp.missing", 1)).toBe("1 more character");
-  expect(plural("signUp.missing", 2)).toBe("2 more characters");
+  expect(plural("newPassword.missing", 1)).toBe("1 more character");
+  expect(plural("newPassword.missing", 2)).toBe("2 more characters");
 });

@@ -1,66 +1,18 @@
 /** Pages do what they say, with a server that answers by table. */
-import { type ComponentType, render } from "preact";
 import { act } from "preact/test-utils";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Api } from "../src/api.ts";
+import { describe, expect, it } from "vitest";
 import { App } from "../src/app.tsx";
 import { language } from "../src/language.ts";
 import { ActivityPage } from "../src/pages/activity.tsx";
 import { SecurityPage } from "../src/pages/security.tsx";
 import { SignInPage } from "../src/pages/sign-in.tsx";
-import { lengthOf, SignUpPage } from "../src/pages/sign-up.tsx";
+import { SignUpPage } from "../src/pages/sign-up.tsx";
+import { lengthOf } from "../src/parts/new-password.tsx";
 import { go } from "../src/router.ts";
-import { SessionKeeper } from "../src/session.ts";
-import { UploadQueue } from "../src/uploads.ts";
-import { ValvProvider } from "../src/valv.ts";
-import { FakeServer, FakeSurroundings, refusal, sessionFor, settle } from "./fakes.ts";
+import { refusal, sessionFor } from "./fakes.ts";
+import { onAPage, root, START, show, submit, type } from "./showing.tsx";
 
-const START = Date.parse("2026-01-01T12:00:00Z");
-let root: HTMLElement;
-
-beforeEach(() => {
-  root = document.body.appendChild(document.createElement("div"));
-  language.value = "en";
-});
-
-afterEach(() => {
-  render(null, root);
-  root.remove();
-  go("/");
-});
-
-async function show(Page: ComponentType, table: Record<string, unknown>, isSignedIn = false) {
-  const server = new FakeServer({ "GET /v1/session": { session: sessionFor(START, 1800) }, ...table });
-  const api = new Api(server.fetch);
-  const session = new SessionKeeper(api, new FakeSurroundings(START));
-  const uploads = new UploadQueue(api, () => ({ done: new Promise(() => {}), cancel: () => {} }), session);
-  if (isSignedIn) await session.refresh();
-  else session.assumeNobody();
-  await act(() => {
-    render(
-      <ValvProvider value={{ api, session, uploads }}>
-        <Page />
-      </ValvProvider>,
-      root,
-    );
-  });
-  await act(settle);
-  return { server, session, api };
-}
-
-function type(label: string, value: string) {
-  const found = [...root.querySelectorAll("label")].find((element) => element.textContent === label);
-  const input = document.getElementById(found?.htmlFor ?? "") as HTMLInputElement;
-  input.value = value;
-  return act(() => void input.dispatchEvent(new Event("input", { bubbles: true })));
-}
-
-async function submit() {
-  await act(() => {
-    root.querySelector("form")?.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
-  });
-  await act(settle);
-}
+onAPage();
 
 describe("signing in", () => {
   it("says how long to wait, and forgets the password", async () => {
@@ -114,16 +66,6 @@ describe("signing up", () => {
       locale: "en",
     });
     expect(root.querySelector("h1")?.textContent).toBe("Check your mail");
-  });
-});
-
-describe("confirming an address", () => {
-  it("takes the token out of the address bar before anything else", async () => {
-    vi.resetModules();
-    history.replaceState(null, "", "/confirm#token=s3cret");
-    await import("../src/pages/confirm.tsx");
-    expect(location.hash).toBe("");
-    expect(location.pathname).toBe("/confirm");
   });
 });
 

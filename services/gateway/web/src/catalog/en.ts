@@ -1,10 +1,16 @@
 /** Owns every sentence of the client in English. Must never hold markup. */
+import { account } from "./en.account.ts";
+import { data } from "./en.data.ts";
 import { events } from "./en.events.ts";
+import { links } from "./en.links.ts";
 import { problems } from "./en.problems.ts";
 import { promises } from "./en.promises.ts";
 
 export const en = {
+  ...account,
+  ...data,
   ...events,
+  ...links,
   ...problems,
   ...promises,
 
@@ -41,9 +47,6 @@ export const en = {
 
   "field.email": "E-mail",
   "field.password": "Password",
-  "password.show": "Show password",
-  "password.showShort": "Show",
-  "password.hideShort": "Hide",
 
   "landing.title": "A vault for what you trust us with",
   "landing.lead":
@@ -67,35 +70,6 @@ export const en = {
   "home.activity": "Who accessed your data, with receipts.",
   "home.account": "Your address and your session.",
   "home.security": "Our promises, with live evidence.",
-
-  "signUp.title": "Create an account",
-  "signUp.lead": "All you need is an e-mail address and a long password.",
-  "signUp.submit": "Sign up",
-  "signUp.known": "Have an account already?",
-  "signUp.emailInvalid": "Write a whole e-mail address, such as name@example.com.",
-  "signUp.tooShort": "Use 15 characters or more.",
-  "signUp.tooLong": "Use at most 256 characters.",
-  "signUp.passwordHint":
-    "15 characters or more. A few words in a row are easy to remember; capitals, digits and signs are up to you. Pasting is fine.",
-  "signUp.missing.one": "{count} more character",
-  "signUp.missing.other": "{count} more characters",
-  "signUp.enough": "{count} characters: long enough",
-  "signUp.sentTitle": "Check your mail",
-  "signUp.sent": "We have sent a message to {email}. Open the link in it to go on.",
-  "signUp.sentMore": "Nothing there after a few minutes? Look in the spam folder, and check that the address is right.",
-  "signUp.sandboxMail": "This Valv runs on your own machine, and so does its mail. Read it here:",
-
-  "confirm.title": "Confirming your address",
-  "confirm.done": "Your address is confirmed",
-  "confirm.doneText": "Your account is ready. You can sign in now.",
-  "confirm.absent": "This page is opened by the link in the mail you get when you sign up. The link is used up once it has been opened.",
-
-  "signIn.title": "Sign in",
-  "signIn.submit": "Sign in",
-  "signIn.new": "New here?",
-  "signIn.ended": "Your session has ended. Sign in to go on where you were.",
-  "signIn.left": "You are signed out.",
-  "signIn.unknown": "We could not find out whether you are signed in. You can sign in again.",
 
   "files.lead": "Private to you. Each file is encrypted with its own key before it is stored.",
   "files.list": "Your files",
@@ -199,15 +173,6 @@ export const en = {
   "verify.key": "the log's public key",
   "verify.keyLink": "The log's public key",
   "verify.more": "Keep the key somewhere safe. Whoever you give a receipt to can read that one event, and check it the same way.",
-
-  "account.lead": "Who you are here, and for how long.",
-  "account.you": "You",
-  "account.id": "Account id",
-  "account.session": "This session",
-  "account.sessionText": "It ends 30 minutes after the last thing you do, and 12 hours after you signed in at the latest. Signing out ends it everywhere at once.",
-  "account.since": "Signed in",
-  "account.ends": "Ends",
-  "account.sessionId": "Session id",
 
   "notFound.title": "There is no such page",
   "notFound.lead": "The address may be misspelled, or the page may have moved.",

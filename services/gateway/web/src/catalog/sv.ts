@@ -1,11 +1,17 @@
 /** Owns every sentence of the client in Swedish. Must never hold markup. */
 import type { en } from "./en.ts";
+import { account } from "./sv.account.ts";
+import { data } from "./sv.data.ts";
 import { events } from "./sv.events.ts";
+import { links } from "./sv.links.ts";
 import { problems } from "./sv.problems.ts";
 import { promises } from "./sv.promises.ts";
 
 export const sv: Readonly<Record<keyof typeof en, string>> = {
+  ...account,
+  ...data,
   ...events,
+  ...links,
   ...problems,
   ...promises,
 
@@ -42,9 +48,6 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
 
   "field.email": "E-post",
   "field.password": "Lösenord",
-  "password.show": "Visa lösenord",
-  "password.showShort": "Visa",
-  "password.hideShort": "Dölj",
 
   "landing.title": "Ett valv för det du anförtror oss",
   "landing.lead":
@@ -68,35 +71,6 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "home.activity": "Vem som har kommit åt dina data, med kvitton.",
   "home.account": "Din adress och din session.",
   "home.security": "Våra löften, med bevis i drift.",
-
-  "signUp.title": "Skapa ett konto",
-  "signUp.lead": "Allt du behöver är en e-postadress och ett långt lösenord.",
-  "signUp.submit": "Skapa konto",
-  "signUp.known": "Har du redan ett konto?",
-  "signUp.emailInvalid": "Skriv en hel e-postadress, som namn@example.com.",
-  "signUp.tooShort": "Använd minst 15 tecken.",
-  "signUp.tooLong": "Använd högst 256 tecken.",
-  "signUp.passwordHint":
-    "Minst 15 tecken. Några ord i rad är lätta att minnas; versaler, siffror och specialtecken väljer du själv. Det går bra att klistra in.",
-  "signUp.missing.one": "{count} tecken till",
-  "signUp.missing.other": "{count} tecken till",
-  "signUp.enough": "{count} tecken: tillräckligt långt",
-  "signUp.sentTitle": "Titta i din e-post",
-  "signUp.sent": "Vi har skickat ett meddelande till {email}. Öppna länken i det för att gå vidare.",
-  "signUp.sentMore": "Har inget kommit efter några minuter? Titta i skräpposten och kontrollera att adressen är rätt.",
-  "signUp.sandboxMail": "Det här Valv körs på din egen dator, och det gör dess e-post också. Läs den här:",
-
-  "confirm.title": "Din adress bekräftas",
-  "confirm.done": "Din adress är bekräftad",
-  "confirm.doneText": "Ditt konto är klart. Nu kan du logga in.",
-  "confirm.absent": "Den här sidan öppnas med länken i det meddelande du får när du skapar ett konto. Länken är förbrukad när den har öppnats.",
-
-  "signIn.title": "Logga in",
-  "signIn.submit": "Logga in",
-  "signIn.new": "Ny här?",
-  "signIn.ended": "Din session har tagit slut. Logga in för att fortsätta där du var.",
-  "signIn.left": "Du är utloggad.",
-  "signIn.unknown": "Vi kunde inte ta reda på om du är inloggad. Du kan logga in igen.",
 
   "files.lead": "Bara dina. Varje fil krypteras med en egen nyckel innan den lagras.",
   "files.list": "Dina filer",
@@ -200,15 +174,6 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "verify.key": "loggens publika nyckel",
   "verify.keyLink": "Loggens publika nyckel",
   "verify.more": "Spara nyckeln på ett säkert ställe. Den du ger ett kvitto kan läsa just den händelsen, och kontrollera den på samma sätt.",
-
-  "account.lead": "Vem du är här, och hur länge.",
-  "account.you": "Du",
-  "account.id": "Konto-id",
-  "account.session": "Den här sessionen",
-  "account.sessionText": "Den tar slut 30 minuter efter det sista du gör, och senast 12 timmar efter att du loggade in. Att logga ut avslutar den överallt på en gång.",
-  "account.since": "Inloggad",
-  "account.ends": "Tar slut",
-  "account.sessionId": "Sessions-id",
 
   "notFound.title": "Den sidan finns inte",
   "notFound.lead": "Adressen kan vara felskriven, eller så kan sidan ha flyttats.",

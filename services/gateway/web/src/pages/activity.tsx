@@ -7,6 +7,7 @@ import { listActivity, logKey, receiptPath } from "../calls.ts";
 import { describe, particulars, who, whyOf } from "../events.ts";
 import { number } from "../format.ts";
 import { t } from "../language.ts";
+import { deviceName } from "../origin.ts";
 import { Facts } from "../parts/facts.tsx";
 import { Pill, Time } from "../parts/marks.tsx";
 import { Page } from "../parts/page.tsx";
@@ -45,7 +46,7 @@ export function ActivityPage() {
 
 function EventRow({ item, me }: { readonly item: Activity; readonly me: string }) {
   const { event } = item;
-  const place = [event.origin?.address, event.origin?.device].filter(Boolean).join(" · ");
+  const place = [event.origin?.address, event.origin?.device && deviceName(event.origin.device)].filter(Boolean).join(" · ");
   return (
     <li class="item" data-testid="event" data-action={event.action}>
       <div class="item__main">

@@ -4,7 +4,7 @@ import { type Key, t } from "../language.ts";
 import { Icon, type IconName } from "../parts/marks.tsx";
 import { Page } from "../parts/page.tsx";
 import { type PageName, pathOf } from "../routes.ts";
-import type { Session } from "../types.ts";
+import type { Session } from "../types.account.ts";
 import { useValv } from "../valv.ts";
 
 /** The landing page, or the overview. */

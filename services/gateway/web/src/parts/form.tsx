@@ -3,7 +3,7 @@
  * way. Must never keep what was typed beyond the form.
  */
 import type { ComponentChildren } from "preact";
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { t } from "../language.ts";
 
 /** Props of a text field. */
@@ -12,16 +12,24 @@ export interface FieldProps {
   readonly value: string;
   readonly onValue: (value: string) => void;
   readonly type?: "text" | "email" | "password";
-  readonly autoComplete: "username" | "current-password" | "new-password";
+  readonly autoComplete: "username" | "email" | "current-password" | "new-password" | "one-time-code" | "off";
   readonly error?: string | undefined;
   readonly hint?: ComponentChildren;
   readonly trailing?: ComponentChildren;
   readonly maxLength?: number;
+  /** What the keyboard of a phone should offer. */
+  readonly keys?: "numeric" | "text";
+  /** The field takes the focus when it comes onto the page. */
+  readonly focus?: boolean;
 }
 
 /** A labelled text field; its hint and its error are tied to it for screen readers. */
 export function Field(props: FieldProps) {
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (props.focus) input.current?.focus();
+  }, []);
   const describedBy = [props.hint && `${id}-hint`, props.error && `${id}-error`].filter(Boolean).join(" ");
   return (
     <div class="field">
@@ -29,6 +37,7 @@ export function Field(props: FieldProps) {
       <div class="field__row">
         <input
           id={id}
+          ref={input}
           // The typings pair each type with its own roles; none is set here.
           {...({ type: props.type ?? "text" } as { type: "text" })}
           value={props.value}
@@ -37,6 +46,7 @@ export function Field(props: FieldProps) {
           autocapitalize="none"
           spellcheck={false}
           maxLength={props.maxLength}
+          inputMode={props.keys}
           aria-invalid={props.error ? "true" : undefined}
           aria-describedby={describedBy || undefined}
           onInput={(event) => props.onValue(event.currentTarget.value)}
@@ -75,30 +85,44 @@ export function PasswordField(props: Omit<FieldProps, "type" | "trailing">) {
 }
 
 /** A form's main button. While busy it says so and cannot be pressed again. */
-export function Submit({ busy, children }: { readonly busy: boolean; readonly children: ComponentChildren }) {
+export function Submit(props: { readonly busy: boolean; readonly focus?: boolean; readonly children: ComponentChildren }) {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (props.focus) button.current?.focus();
+  }, []);
   return (
-    <button type="submit" class="button button--main" aria-disabled={busy}>
-      {busy && <span class="spinner" aria-hidden="true" />}
-      {children}
+    <button ref={button} type="submit" class="button button--main" aria-disabled={props.busy}>
+      {props.busy && <span class="spinner" aria-hidden="true" />}
+      {props.children}
     </button>
   );
 }
 
-/** A form that never leaves the page. `busy` makes a second submit nothing; focus goes to the first field at fault. */
+/**
+ * A form that never leaves the page. `busy` makes a second submit nothing; focus goes to the first field at fault,
+ * whether the form found the fault or the server did.
+ */
 export function Form(props: {
   readonly busy: boolean;
   readonly onSubmit: () => void;
   readonly children: ComponentChildren;
 }) {
+  const form = useRef<HTMLFormElement>(null);
+  const toFault = () => form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
+  const worked = useRef(false);
+  useEffect(() => {
+    if (worked.current && !props.busy) toFault();
+    worked.current = props.busy;
+  }, [props.busy]);
   return (
     <form
+      ref={form}
       class="form"
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
         if (!props.busy) props.onSubmit();
-        const form = event.currentTarget;
-        requestAnimationFrame(() => form.querySelector<HTMLElement>("[aria-invalid]")?.focus());
+        requestAnimationFrame(toFault);
       }}
     >
       {props.children}

@@ -18,11 +18,13 @@ export interface PageProps {
   readonly lead?: string;
   readonly narrow?: boolean;
   readonly actions?: ComponentChildren;
+  /** What stands above the heading. */
+  readonly before?: ComponentChildren;
   readonly children: ComponentChildren;
 }
 
 /** A page: heading, optional lead, content. */
-export function Page({ title, lead, narrow, actions, children }: PageProps) {
+export function Page({ title, lead, narrow, actions, before, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const move = moves.value;
   useEffect(() => {
@@ -34,6 +36,7 @@ export function Page({ title, lead, narrow, actions, children }: PageProps) {
   }, [move]);
   return (
     <div class={narrow ? "page page--narrow" : "page"}>
+      {before}
       <header class="page__head">
         <div>
           <h1 tabIndex={-1} ref={heading}>

@@ -6,9 +6,9 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { clock, countdown } from "../format.ts";
-import { catalogs, type Language, language, languageNames, speak, t } from "../language.ts";
+import { type Language, language, languageNames, languages, speak, t } from "../language.ts";
 import { go, route } from "../router.ts";
-import { type PageName, pathOf } from "../routes.ts";
+import { pathOf } from "../routes.ts";
 import { WARNING_SECONDS } from "../session.ts";
 import { useValv } from "../valv.ts";
 import { Logo } from "./marks.tsx";
@@ -62,9 +62,8 @@ function VisitorLinks() {
 }
 
 /** Pages that links name. */
-type Named = Exclude<PageName, "confirm">;
-
-const sections: readonly Named[] = ["home", "files", "cards", "charges", "activity", "account"];
+const sections = ["home", "files", "cards", "charges", "activity", "account"] as const;
+type Named = (typeof sections)[number] | "security" | "signIn";
 
 function Navigation() {
   const sending = useValv().uploads.active.value;
@@ -87,8 +86,10 @@ function Navigation() {
 }
 
 function Link({ page }: { readonly page: Named }) {
+  // A page below the section is in the section, without being it.
+  const here = route.value?.page === page ? "page" : route.value?.path.startsWith(`${pathOf(page)}/`) && page !== "home";
   return (
-    <a href={pathOf(page)} aria-current={route.value?.page === page ? "page" : undefined}>
+    <a href={pathOf(page)} aria-current={here || undefined}>
       {t(`nav.${page}`)}
     </a>
   );
@@ -162,8 +163,8 @@ function Languages() {
   return (
     <label class="languages">
       <span>{t("language.label")}</span>
-      <select value={language.value} onChange={(event) => speak(event.currentTarget.value as Language)}>
-        {(Object.keys(catalogs) as Language[]).map((code) => (
+      <select value={language.value} onChange={(event) => void speak(event.currentTarget.value as Language)}>
+        {languages.map((code) => (
           <option key={code} value={code} lang={code}>
             {languageNames[code]}
           </option>
