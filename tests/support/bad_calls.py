@@ -30,6 +30,8 @@ _TEXTS: dict[str, Callable[[], str]] = {
     "json": lambda: "{}",
     "token": lambda: "vmt_" + secrets.token_urlsafe(32),
 }
+_HINTS = {"device_token"}
+"""Fields that never admit anybody: a wrong one is as good as none, and is left out here."""
 _PREFIXES = {"account_id": "usr", "session_id": "ses"}
 
 
@@ -78,7 +80,8 @@ def plausible(method: Method) -> Message:
 
 
 def _fields(method: Method) -> list[FieldDescriptor]:
-    return list(cast("Iterable[FieldDescriptor]", method.input.DESCRIPTOR.fields))
+    listed = cast("Iterable[FieldDescriptor]", method.input.DESCRIPTOR.fields)
+    return [field for field in listed if field.name not in _HINTS]
 
 
 def _required(field: FieldDescriptor) -> bool:

@@ -45,15 +45,27 @@ class Canary:
 
     def spellings(self) -> frozenset[bytes]:
         """Return it as it is, as hexadecimal, in a URL, in JSON, as wide text and in base64 at its three positions."""
-        raw = self.text.encode()
-        spelled = {raw, raw.hex().encode(), raw.hex().upper().encode(), self.text.encode("utf-16-le")}
-        spelled |= {quote(self.text, safe="").encode(), quote_plus(self.text).encode()}
+        spelled = {quote(self.text, safe="").encode(), quote_plus(self.text).encode(), self.text.encode("utf-16-le")}
         spelled.add(json.dumps(self.text)[1:-1].encode())
-        for shift in range(3):
-            for alphabet in (None, b"-_"):
-                coded = base64.b64encode(b"\0" * shift + raw, alphabet)
-                spelled.add(coded[4 if shift else 0 : len(coded) - 4])
+        for raw in (self.text.encode(), self._decoded()):
+            if raw:
+                spelled |= {raw, raw.hex().encode(), raw.hex().upper().encode(), *_base64(raw)}
         return frozenset(spelled)
+
+    def _decoded(self) -> bytes:
+        """Return the bytes that the text of a token or of a seed stands for."""
+        if self.kind == "TOTP seed":
+            return base64.b32decode(self.text + "=" * (-len(self.text) % 8))
+        if self.kind in ("session token", "mail token"):
+            return base64.urlsafe_b64decode(self.text + "=" * (-len(self.text) % 4))
+        return b""
+
+
+def _base64(raw: bytes) -> Iterator[bytes]:
+    for shift in range(3):
+        for alphabet in (None, b"-_"):
+            coded = base64.b64encode(b"\0" * shift + raw, alphabet)
+            yield coded[4 if shift else 0 : len(coded) - 4]
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,10 @@ class Live:
         """SIGKILL one process."""
         self._run(self.stack.stop(name, signal.SIGKILL))
 
+    def crash(self, name: str) -> None:
+        """SIGABRT one process: it dies as by a fault of its own, and would leave a core."""
+        self._run(self.stack.stop(name, signal.SIGABRT))
+
     def pause(self, name: str) -> None:
         """SIGSTOP one process: its connections stay open and it says nothing."""
         os.kill(self.pids()[name], signal.SIGSTOP)
