@@ -88,6 +88,7 @@ def _secrets(folder: Path) -> None:
     for name, create in (
         ("auth-pepper.toml", pepper.create),
         ("auth-signing.jwk", assertions.create),
+        ("auth-root.key", create_root_key),
         ("audit-signing.pem", create_signing_key),
         ("audit-root.key", create_root_key),
         ("files-root.key", create_root_key),

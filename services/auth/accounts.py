@@ -14,7 +14,7 @@ from services.auth.errors import LOCALE_NOT_SUPPORTED, TOKEN_NOT_VALID
 from services.auth.mail import CONFIRM, LOCALES, SIGN_UP_ATTEMPT, Outgoing
 from services.auth.throttle import Who
 from services.auth.throttle_rules import Action
-from services.kit.faults import Fault
+from services.kit.faults import SESSION_ENDED, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
     from services.auth.arrivals import Arrivals, Arrived, Visitor
     from services.auth.email_address import EmailAddress
+    from services.auth.factors.steps import Next, Steps
     from services.auth.mail_tokens import MailTokens
-    from services.auth.passwords import PasswordHash, Passwords
+    from services.auth.passwords import Desk, PasswordHash, Passwords
     from services.auth.store import Work
     from services.auth.throttle import Throttle
     from services.kit.clock import Clock
     from services.kit.ids import Ids
     from services.kit.secret import Secret
-
-PASSWORD_FACTOR = "pwd"  # noqa: S105 - the name of the factor in RFC 8176
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,15 @@ class Accounts:
         self,
         passwords: Passwords,
         arrivals: Arrivals,
+        steps: Steps,
         throttle: Throttle,
         tokens: MailTokens,
         clock: Clock,
         ids: Ids,
     ) -> None:
         """Take the collaborators."""
-        self._passwords, self._arrivals, self._throttle, self._tokens = passwords, arrivals, throttle, tokens
-        self._clock, self._ids = clock, ids
+        self._passwords, self._arrivals, self._steps = passwords, arrivals, steps
+        self._throttle, self._tokens, self._clock, self._ids = throttle, tokens, clock, ids
 
     async def sign_up(
         self, work: Work, trail: Trail, email: EmailAddress, password: Secret, locale: str, address: str
@@ -116,8 +116,8 @@ class Accounts:
 
     async def sign_in(
         self, work: Work, trail: Trail, email: EmailAddress, password: Secret, visitor: Visitor
-    ) -> Arrived:
-        """Open a session for who knows the password of a confirmed account.
+    ) -> Arrived | Next:
+        """Open a session for who knows the password of a confirmed account, or ask for their second factor.
 
         Raises:
             Fault: BAD_CREDENTIALS, THROTTLED or OVERLOADED.
@@ -125,15 +125,42 @@ class Accounts:
         trail.otherwise = self._throttle.pretend
         with self._passwords.desk() as desk:
             account, stored, who = await self._find(work, trail, email, visitor)
-            async with self._throttle.attempt(Action.SIGN_IN, who):
-                outdated = await desk.check(password, stored)
+            fresh = await self._check(desk, who, password, stored)
             if account is None or stored is None:
                 raise RuntimeError("a password was accepted for nobody")
-            fresh = await desk.hash(password) if outdated else None
         store = await work.write()
         if fresh is not None:
             await store.accounts.replace_password(account.account_id, stored, fresh)
-        return await self._arrivals.open(store, account.account_id, (PASSWORD_FACTOR,), visitor)
+        return await self._steps.after_password(store, account.account_id, visitor)
+
+    async def sign_in_again(
+        self, work: Work, account_id: str, session_id: str, password: Secret, visitor: Visitor
+    ) -> Arrived | Next:
+        """Put another session in place of the one that somebody is signed in with, or ask for their second factor.
+
+        Raises:
+            Fault: BAD_CREDENTIALS, THROTTLED, OVERLOADED or SESSION_ENDED.
+        """
+        with self._passwords.desk() as desk:
+            async with work.read() as store:
+                account = await store.accounts.get(account_id)
+                stored = await store.accounts.password_of(account_id)
+            if account is None:
+                raise Fault(SESSION_ENDED)
+            who = Who(account.lookup, visitor.address, session_id)
+            fresh = await self._check(desk, who, password, stored)
+            if stored is None:
+                raise RuntimeError("a password was accepted where there is none")
+        store = await work.write()
+        if fresh is not None:
+            await store.accounts.replace_password(account_id, stored, fresh)
+        return await self._steps.after_password(store, account_id, visitor, session_id)
+
+    async def _check(self, desk: Desk, who: Who, password: Secret, stored: PasswordHash | None) -> PasswordHash | None:
+        """Check a password; return its hash made anew where the stored one is outdated."""
+        async with self._throttle.attempt(Action.SIGN_IN, who):
+            outdated = await desk.check(password, stored)
+        return await desk.hash(password) if outdated else None
 
     async def _find(
         self, work: Work, trail: Trail, email: EmailAddress, visitor: Visitor

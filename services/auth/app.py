@@ -24,6 +24,8 @@ from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
 from services.auth.devices import Devices
 from services.auth.dossier.handlers import AccountDataHandlers
+from services.auth.factors.assembly import Assembled, Surroundings, assemble
+from services.auth.factors.handlers import FactorHandlers
 from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
@@ -43,11 +45,13 @@ from services.auth.sql_ports import SqlActivity, SqlUpkeep
 from services.auth.throttle import Throttle
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
+from services.kit.envelope import FileRootKey, RootKeyError
+from services.kit.keyring import Keyring
 from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState
-from valv.auth.v1 import account_data_pb2, account_pb2, operator_pb2, session_pb2
+from valv.auth.v1 import account_data_pb2, account_pb2, factor_pb2, operator_pb2, session_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,7 +69,7 @@ if TYPE_CHECKING:
     from services.kit.main import Runtime
     from services.kit.telemetry import Log
 
-REVISION = "0003"
+REVISION = "0004"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -79,14 +83,14 @@ async def build(config: Config, runtime: Runtime) -> Application:
         BreachedSetError: The set of breached passwords is not whole.
         PepperError: A key that stored passwords were made with is missing.
         SigningKeyError: There is no key to sign with.
+        RootKeyError: The root key cannot be used.
     """
     clock, log = runtime.clock, runtime.log
     stores = await _open(config, runtime)
     peppers = await _peppers(config, stores.units)
     pool = HashPool(config.passwords.workers, config.passwords.queue)
     sessions = _sessions(config, runtime, stores)
-    arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, runtime.ids)
-    accounts = await _accounts(config, runtime, stores, peppers, pool, arrivals)
+    domain = await _domain(config, runtime, stores, peppers, pool, sessions)
     signer = AssertionSigner(
         assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
     )
@@ -98,7 +102,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     upkeep, work = SqlUpkeep(stores.database), stores.work
     return Application(
         handlers={
-            _service(account_pb2, "AccountService"): AccountHandlers(accounts, sessions, broadcaster, work, clock),
+            **_for_customers(domain, sessions, broadcaster, work, clock),
             _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
             _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
             _service(account_data_pb2, "AccountDataService"): AccountDataHandlers(work),
@@ -143,22 +147,62 @@ def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
     return Sessions(limits, runtime.clock, runtime.ids, secrets.token_bytes, activity)
 
 
-async def _accounts(
+@dataclass(frozen=True)
+class _Domain:
+    accounts: Accounts
+    factors: Assembled
+
+
+async def _domain(
     config: Config,
     runtime: Runtime,
     stores: _Stores,
     peppers: pepper.Pepper,
     pool: HashPool,
-    arrivals: Arrivals,
-) -> Accounts:
-    clock = runtime.clock
+    sessions: Sessions,
+) -> _Domain:
+    clock, ids = runtime.clock, runtime.ids
     policy = PasswordPolicy(config.product, await _breached(config))
     passwords = Passwords(config.passwords.parameters, peppers, pool, secrets.token_bytes, policy)
     decoy = SqlDecoy(stores.shared.sql_counters, clock, _RANDOM.random)
     series = stores.shared.sql_counters
     throttle = Throttle(config.rules(), stores.shared.counters, series, clock, peppers.blind, decoy)
     tokens = MailTokens(clock, secrets.token_bytes)
-    return Accounts(passwords, arrivals, throttle, tokens, clock, runtime.ids)
+    arrivals = Arrivals(sessions, Devices(clock, secrets.token_bytes), clock, ids)
+    factors = assemble(
+        Surroundings(
+            sessions=sessions,
+            arrivals=arrivals,
+            passwords=passwords,
+            throttle=throttle,
+            keys=Keyring(stores.keys, _root_key(config), "auth", clock),
+            clock=clock,
+            ids=ids,
+            entropy=secrets.token_bytes,
+            public_url=config.public_url,
+            product=config.product,
+        )
+    )
+    accounts = Accounts(passwords, arrivals, factors.steps, throttle, tokens, clock, ids)
+    return _Domain(accounts, factors)
+
+
+def _for_customers(
+    domain: _Domain, sessions: Sessions, broadcaster: Broadcaster, work: Callable[[Call], Work], clock: Clock
+) -> dict[ServiceDescriptor, object]:
+    steps, factors, removal = domain.factors.steps, domain.factors.factors, domain.factors.removal
+    return {
+        _service(account_pb2, "AccountService"): AccountHandlers(
+            domain.accounts, steps, sessions, broadcaster, work, clock
+        ),
+        _service(factor_pb2, "FactorService"): FactorHandlers(factors, removal, broadcaster, work),
+    }
+
+
+def _root_key(config: Config) -> FileRootKey:
+    if config.root_key.file is None:
+        raise RootKeyError("root_key.file is missing")
+    return FileRootKey(config.root_key.file)
 
 
 async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState) -> Broadcaster:

@@ -15,6 +15,7 @@ from services.auth.smtp import SmtpConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import ServiceConfig, load
 from services.kit.db import DatabaseConfig
+from services.kit.envelope import RootKeyConfig
 from services.kit.telemetry import TelemetryConfig
 from services.kit.tls import TLSConfig
 
@@ -98,6 +99,8 @@ class Config:
     tls: TLSConfig
     database: DatabaseConfig
     keys_database: DatabaseConfig
+    root_key: RootKeyConfig
+    """A file: auth carries no client of any cloud."""
     passwords: PasswordsConfig
     sessions: SessionsConfig
     mail: SmtpConfig
@@ -116,6 +119,8 @@ class Config:
         self.mail.require_safe(self.service.profile)
         if not self.public_url.startswith("https://") or self.public_url.endswith("/"):
             raise ValueError("public_url is an https origin without a path")
+        if self.root_key.file is None or self.root_key != RootKeyConfig(self.root_key.file):
+            raise ValueError("root_key is a file")
         if not self.keys_database.secure_delete and self.keys_database.url.startswith("sqlite"):
             raise ValueError("keys_database.secure_delete must be true")
         if self.shared.hints is Hints.POSTGRESQL and not self.database.url.startswith("postgresql"):

@@ -35,3 +35,26 @@ PASSWORD_BREACHED = Reason(
 )
 LOCALE_NOT_SUPPORTED = Reason("LOCALE_NOT_SUPPORTED", Code.INVALID_ARGUMENT, "There are no mails in this language.")
 TOKEN_NOT_VALID = Reason("TOKEN_NOT_VALID", Code.INVALID_ARGUMENT, "The link is not valid: used, too old or not whole.")
+CHALLENGE_NOT_VALID = Reason(
+    "CHALLENGE_NOT_VALID",
+    Code.INVALID_ARGUMENT,
+    "The challenge is not valid: answered, too old, or tried too often. Begin again.",
+)
+SECOND_FACTOR_NOT_VALID = Reason(
+    "SECOND_FACTOR_NOT_VALID", Code.UNAUTHENTICATED, "The code or the passkey is not right, or was used before."
+)
+CODE_NOT_VALID = Reason("CODE_NOT_VALID", Code.INVALID_ARGUMENT, "The code is not the one that the app shows now.")
+PASSKEY_NOT_VALID = Reason(
+    "PASSKEY_NOT_VALID", Code.INVALID_ARGUMENT, "The passkey was not made for this, or cannot be used here."
+)
+TOTP_NOT_BEGUN = Reason(
+    "TOTP_NOT_BEGUN", Code.FAILED_PRECONDITION, "No authenticator app waits for its first code. Begin again."
+)
+FACTOR_NOT_FOUND = Reason("FACTOR_NOT_FOUND", Code.NOT_FOUND, "The account has no such factor.")
+TOO_MANY_PASSKEYS = Reason("TOO_MANY_PASSKEYS", Code.FAILED_PRECONDITION, "An account has 20 passkeys at most.")
+PASSKEY_REQUIRED = Reason(
+    "PASSKEY_REQUIRED", Code.FAILED_PRECONDITION, "This needs a passkey that verifies its user by itself."
+)
+PASSWORD_REQUIRED = Reason(
+    "PASSWORD_REQUIRED", Code.FAILED_PRECONDITION, "This needs a password, of 15 characters or more if it is a new one."
+)

@@ -20,7 +20,23 @@ LOCALES = ("en", "sv")
 CONFIRM = "confirm"
 SIGN_UP_ATTEMPT = "sign_up_attempt"
 NEW_DEVICE = "new_device"
-TEMPLATES = (CONFIRM, SIGN_UP_ATTEMPT, NEW_DEVICE)
+FACTOR_ADDED = "factor_added"
+FACTOR_REMOVED = "factor_removed"
+RECOVERY_CODE_USED = "recovery_code_used"
+RECOVERY_CODES_LOW = "recovery_codes_low"
+RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+PASSWORD_REMOVED = "password_removed"  # noqa: S105 - the name of a template
+TEMPLATES = (
+    CONFIRM,
+    SIGN_UP_ATTEMPT,
+    NEW_DEVICE,
+    FACTOR_ADDED,
+    FACTOR_REMOVED,
+    RECOVERY_CODE_USED,
+    RECOVERY_CODES_LOW,
+    RECOVERY_CODES_RENEWED,
+    PASSWORD_REMOVED,
+)
 
 
 @dataclass(frozen=True)

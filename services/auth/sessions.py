@@ -182,6 +182,11 @@ class Sessions:
             ]
         )
 
+    async def end_others(self, sessions: SessionStore, revocations: RevocationStore, account_id: str, keep: str) -> int:
+        """End all sessions of an account but one; returns how many there were."""
+        others = [one for one in await sessions.open_of(account_id, self._clock.now()) if one.session_id != keep]
+        return sum([await self.end(sessions, revocations, one.session_id) for one in others])
+
     def ends(self, session: Session) -> datetime:
         """When a session ends by itself: the earlier of its idle and absolute end."""
         return min(session.active + self._limits.idle, session.closes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth.dossier.sql import SqlDossiers
+from services.auth.factors.sql import SqlFactors
 from services.auth.ledger import OutboxLedger
 from services.auth.operators.sql import SqlStandings
 from services.auth.sql_accounts import SqlAccounts
@@ -39,6 +40,7 @@ class SqlStore:
         self.revocations = SqlRevocations(connection)
         self.mail = SqlMail(connection)
         self.mail_tokens = SqlMailTokens(connection)
+        self.factors = SqlFactors(connection)
         self.ledger = OutboxLedger(connection, outbox)
 
 
@@ -58,6 +60,10 @@ class SqlWork:
     async def write(self) -> SqlStore:
         """Return the call's write transaction."""
         return SqlStore(await self._call.tx(), self._outbox)
+
+    async def phase(self) -> None:
+        """Commit what was written so far, without the call's record."""
+        await self._call.phase()
 
     async def commit(self) -> None:
         """Commit what was written, with the call's record."""

@@ -82,6 +82,28 @@ class SqlAccounts:
         changed = await self._connection.execute(update(t.passwords).where(same).values(**_hash_values(new)))
         return changed.rowcount == 1
 
+    async def password_of(self, account_id: str) -> PasswordHash | None:
+        """Return an account's password, if it has one."""
+        query = select(t.passwords).where(t.passwords.c.account_id == account_id)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else PasswordHash(row.parameters, row.digest, row.pepper)
+
+    async def set_password(self, account_id: str, password: PasswordHash | None) -> None:
+        """Give an account another password, or none."""
+        if password is None:
+            await self._connection.execute(delete(t.passwords).where(t.passwords.c.account_id == account_id))
+            return
+        values = _hash_values(password)
+        statement = upsert(self._connection, t.passwords).values(account_id=account_id, **values)
+        await self._connection.execute(
+            statement.on_conflict_do_update(index_elements=[t.passwords.c.account_id], set_=values)
+        )
+
+    async def lock(self, account_id: str) -> None:
+        """Let nobody else who locks this account go on before the transaction ends (SQLite has one writer anyway)."""
+        query = select(t.accounts.c.account_id).where(t.accounts.c.account_id == account_id)
+        await self._connection.execute(query.with_for_update())
+
     async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
         """Count passwords by (parameters, pepper key id)."""
         p = t.passwords.c

@@ -21,6 +21,8 @@ _ACTIVITY_KEPT = timedelta(hours=12)
 _TOKENS_KEPT = timedelta(days=7)
 _SIGN_UPS_KEPT = timedelta(days=3)
 _REVOCATIONS_KEPT = timedelta(days=1)
+_CHALLENGES_KEPT = timedelta(days=1)
+_SEEDS_WAIT = timedelta(days=1)
 _SESSIONS_KEPT = timedelta(days=30)
 _UNCONFIRMED_KEPT = timedelta(days=7)
 
@@ -72,6 +74,7 @@ class SqlUpkeep:
             (t.activity, t.activity.c.active_us, _ACTIVITY_KEPT),
             (t.counters, t.counters.c.expires_us, timedelta()),
             (t.mail_tokens, t.mail_tokens.c.expires_us, _TOKENS_KEPT),
+            (t.challenges, t.challenges.c.expires_us, _CHALLENGES_KEPT),
             (t.sign_ups, t.sign_ups.c.created_us, _SIGN_UPS_KEPT),
             (t.revocations, t.revocations.c.revoked_us, _REVOCATIONS_KEPT),
             (t.sessions, t.sessions.c.closes_us, _SESSIONS_KEPT),
@@ -80,6 +83,9 @@ class SqlUpkeep:
             async with self._database.write() as connection:
                 await connection.execute(delete(table).where(column < microseconds(now - kept)))
         await self._drop_unconfirmed(microseconds(now - _UNCONFIRMED_KEPT))
+        waiting = t.totp.c.confirmed_us.is_(None) & (t.totp.c.begun_us < microseconds(now - _SEEDS_WAIT))
+        async with self._database.write() as connection:
+            await connection.execute(delete(t.totp).where(waiting))
 
     async def _drop_unconfirmed(self, before: int) -> None:
         """Drop accounts whose address nobody ever confirmed: it may be somebody else's."""

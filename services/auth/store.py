@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from services.auth.accounts import Account
     from services.auth.dossier.dossier import KnownDevice
+    from services.auth.factors.store import FactorStore
     from services.auth.mail import Outgoing
     from services.auth.mail_tokens import MailToken
     from services.auth.passwords import PasswordHash
@@ -51,6 +52,18 @@ class AccountStore(Protocol):
 
     async def replace_password(self, account_id: str, old: PasswordHash, new: PasswordHash) -> bool:
         """Replace a password's hash if it is still the old one."""
+        ...
+
+    async def password_of(self, account_id: str) -> PasswordHash | None:
+        """Return an account's password, if it has one."""
+        ...
+
+    async def set_password(self, account_id: str, password: PasswordHash | None) -> None:
+        """Give an account another password, or none."""
+        ...
+
+    async def lock(self, account_id: str) -> None:
+        """Let nobody else who locks this account go on before the transaction ends."""
         ...
 
     async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
@@ -258,6 +271,11 @@ class Store(Protocol):
         ...
 
     @property
+    def factors(self) -> FactorStore:
+        """Second factors, passkeys, recovery codes and challenges."""
+        ...
+
+    @property
     def ledger(self) -> Ledger:
         """The record of what auth does by itself."""
         ...
@@ -276,6 +294,10 @@ class Work(Readable, Protocol):
 
     async def write(self) -> Store:
         """Return the call's write transaction, begun at first use. Never hash while it is open."""
+        ...
+
+    async def phase(self) -> None:
+        """Commit what was written so far, without the call's record: it holds even if the call is refused."""
         ...
 
     async def commit(self) -> None:

@@ -1,11 +1,12 @@
 """Owns the shape of auth's tables. The migrations make them; a test compares the two. Times are Unix microseconds.
 
-No column can sign anybody in: tokens are here as SHA-256 only, passwords as Argon2id under a key that is elsewhere.
+No column can sign anybody in: tokens and challenges are here as SHA-256 only, passwords as Argon2id under a key that is
+elsewhere, seeds of authenticator apps sealed and recovery codes as HMAC under keys that are in the keys database.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
 
 from services.kit.outbox import outbox_tables
 
@@ -109,6 +110,52 @@ mail_tokens = Table(
     Column("purpose", String(16), nullable=False),
     Column("account_id", String(30), nullable=False),
     Column("reference", String(30), nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+    Column("used_us", BigInteger, nullable=True),
+)
+
+totp = Table(
+    "totp",
+    metadata,
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("begun_us", BigInteger, nullable=False, index=True),
+    Column("confirmed_us", BigInteger, nullable=True),
+    Column("last_step", BigInteger, nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("passkey_id", String(30), primary_key=True),
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("verifies_user", Boolean, nullable=False),
+    Column("transports", String(64), nullable=False),
+    Column("display_name", String(64), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=True),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("made_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=True),
+)
+
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("challenge_hash", LargeBinary(32), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("account_id", String(30), nullable=False, index=True),
+    Column("session_id", String(30), nullable=False),
+    Column("attempts", Integer, nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
     Column("used_us", BigInteger, nullable=True),
 )

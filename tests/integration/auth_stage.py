@@ -23,6 +23,7 @@ from services.auth import assertions, pepper
 from services.auth.config import Config
 from services.kit.clients import reason_of
 from services.kit.config import load
+from services.kit.envelope import create_root_key
 from services.kit.migrate import migrate
 from tests.support.pki import Pki
 from tests.support.servers import free_ports
@@ -93,6 +94,7 @@ class Stage:
             peers = {{ audit = "127.0.0.1:{nobody}" }}
             database = {{ url = "{self.database}" }}
             keys_database = {{ url = "sqlite+aiosqlite:///{folder}/keys.db", secure_delete = true }}
+            root_key = {{ file = "root.key" }}
             passwords = {{ pepper_file = "pepper.toml" }}
             sessions = {{ signing_key_file = "signing.json" }}
             mail = {{ host = "127.0.0.1", port = {mail_port}, sender = "valv@valv.example", security = "none" }}
@@ -108,6 +110,7 @@ class Stage:
         """Make the keys and the databases."""
         pepper.create(self.folder / "pepper.toml")
         assertions.create(self.folder / "signing.json")
+        create_root_key(self.folder / "root.key")
         config = load(Config, self.path)
         migrate(ROOM / "migrations", config.database)
         migrate(ROOM / "migrations_keys", config.keys_database)

@@ -161,6 +161,24 @@ class Auth:
         call.reply_metadata.append(("set-cookie", "__Host-valv_session=new; Path=/; Secure; HttpOnly"))
         return account_pb2.SignInResponse(session=account_pb2.Session(email=request.email))
 
+    async def begin_passkey_sign_in(
+        self, request: account_pb2.BeginPasskeySignInRequest, call: Call
+    ) -> account_pb2.BeginPasskeySignInResponse:
+        self.seen.append(call)
+        return account_pb2.BeginPasskeySignInResponse()
+
+    async def continue_sign_in(
+        self, request: account_pb2.ContinueSignInRequest, call: Call
+    ) -> account_pb2.ContinueSignInResponse:
+        self.seen.append(call)
+        return account_pb2.ContinueSignInResponse()
+
+    async def reauthenticate(
+        self, request: account_pb2.ReauthenticateRequest, call: Call
+    ) -> account_pb2.ReauthenticateResponse:
+        self.seen.append(call)
+        return account_pb2.ReauthenticateResponse()
+
     async def sign_out(self, request: account_pb2.SignOutRequest, call: Call) -> account_pb2.SignOutResponse:
         self.seen.append(call)
         return account_pb2.SignOutResponse()

@@ -53,6 +53,8 @@ def test_the_readmes_example_loads_and_paths_follow_the_file(tmp_path: Path) -> 
         ("[sessions]", "[sessions]\nabsolute_seconds = 43201"),
         ("[passwords]", "[passwords]\nworkers = 0"),
         ("[passwords]", '[passwords]\npepper = "in the file"'),
+        ('file = "secrets/root.key"', 'kms_key = "alias/auth"'),
+        ("[root_key]", '[root_key]\nkms_key = "alias/auth"'),
         ("[mail]", "[passwords.parameters]\nmemory_kib = 8192\n[mail]"),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import insert, select
+from sqlalchemy import MetaData, insert, select
 
 from services.auth import email_address, tables
 from services.auth.accounts import Accounts
@@ -20,6 +20,8 @@ from services.auth.addressing import Addressing
 from services.auth.arrivals import Arrivals, Arrived, Visitor
 from services.auth.courier import Courier, Undelivered
 from services.auth.devices import Devices
+from services.auth.factors.assembly import Surroundings, assemble
+from services.auth.factors.steps import Next
 from services.auth.fanout import LocalFanout
 from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
@@ -37,7 +39,9 @@ from services.auth.throttle import Throttle
 from services.auth.throttle_rules import DEFAULT, Rules
 from services.kit.config import load
 from services.kit.db import Database, DatabaseConfig
+from services.kit.envelope import FileRootKey, create_root_key
 from services.kit.ids import Ids
+from services.kit.keyring import Keyring, keyring_tables
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
 from tests.support.clock import FakeClock
@@ -56,6 +60,10 @@ class Trail:
     def __init__(self) -> None:
         self.subject = ""
         self.otherwise: Callable[[], Awaitable[None]] | None = None
+        self.details: dict[str, str | int] = {}
+
+    def detail(self, **values: str | int) -> None:
+        self.details |= values
 
 
 class Transaction:
@@ -74,9 +82,12 @@ class Transaction:
             self._store = await self._stack.enter_async_context(self._units.write())
         return self._store
 
-    async def commit(self) -> None:
+    async def phase(self) -> None:
         self._store = None
         await self._stack.aclose()
+
+    async def commit(self) -> None:
+        await self.phase()
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,6 +134,9 @@ class World:
         self.database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/auth.db"))
         self.outbox = Outbox(self.database, self.clock, self.ids)
         self.units = SqlUnits(self.database, self.outbox)
+        self.keys_database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/keys.db", secure_delete=True))
+        create_root_key(folder / "root.key")
+        self.keys = Keyring(self.keys_database, FileRootKey(folder / "root.key"), "auth", self.clock)
         self.pepper = Pepper("p1", {"p1": Secret(b"1" * 32)})
         self.pool = HashPool(2, 32)
         self.policy = PasswordPolicy("Valv")
@@ -142,9 +156,25 @@ class World:
         addressing = Addressing(self.tokens, URL)
         self.courier = Courier(self.units, letters, addressing, self.server, self.clock, self.failures.append)
 
+        self.factors = assemble(
+            Surroundings(
+                sessions=self.sessions,
+                arrivals=self.arrivals,
+                passwords=self.passwords,
+                throttle=self.throttle,
+                keys=self.keys,
+                clock=self.clock,
+                ids=self.ids,
+                entropy=self.random.randbytes,
+                public_url=URL,
+                product="Valv",
+            )
+        )
+
     @property
     def accounts(self) -> Accounts:
-        return Accounts(self.passwords, self.arrivals, self.throttle, self.tokens, self.clock, self.ids)
+        steps = self.factors.steps
+        return Accounts(self.passwords, self.arrivals, steps, self.throttle, self.tokens, self.clock, self.ids)
 
     def make_throttle(self, rules: Rules) -> Throttle:
         return Throttle(rules, self.counters, self.counters, self.clock, self.pepper.blind, self.decoy)
@@ -164,10 +194,15 @@ class World:
         async with self.database.write() as connection:
             await connection.run_sync(tables.metadata.create_all)
             await connection.execute(insert(tables.revocation_head).values(id=1, sequence=0))
+        keys = MetaData()
+        keyring_tables(keys)
+        async with self.keys_database.write() as connection:
+            await connection.run_sync(keys.create_all)
 
     async def end(self) -> None:
         self.pool.close()
         await self.database.close()
+        await self.keys_database.close()
 
     def work(self) -> Transaction:
         return Transaction(self.units)
@@ -192,6 +227,19 @@ class World:
         trail: Trail | None = None,
         visitor: Visitor | None = None,
     ) -> Arrived:
+        outcome = await self.first_step(email, password, home, trail, visitor)
+        assert isinstance(outcome, Arrived)
+        return outcome
+
+    async def first_step(
+        self,
+        email: str = EMAIL,
+        password: str = PASSWORD,
+        home: str = HOME,
+        trail: Trail | None = None,
+        visitor: Visitor | None = None,
+    ) -> Arrived | Next:
+        """Sign in by password, whatever is asked for then."""
         visitor = visitor or Visitor(home, "firefox/linux")
         async with self.work() as work:
             return await self.accounts.sign_in(

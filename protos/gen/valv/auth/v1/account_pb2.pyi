@@ -3,9 +3,11 @@
 isort:skip_file
 What a person does with their account through the edge."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -37,6 +39,34 @@ TOKEN_DELIVERY_UNSPECIFIED: TokenDelivery.ValueType  # 0
 TOKEN_DELIVERY_BODY: TokenDelivery.ValueType  # 1
 """In the answer, for API clients, who send it in the header Valv-Session."""
 Global___TokenDelivery: _TypeAlias = TokenDelivery  # noqa: Y015
+
+class _Factor:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FactorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Factor.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FACTOR_UNSPECIFIED: _Factor.ValueType  # 0
+    """Not set."""
+    FACTOR_TOTP: _Factor.ValueType  # 1
+    """A code from an authenticator app (RFC 6238)."""
+    FACTOR_PASSKEY: _Factor.ValueType  # 2
+    """A passkey (WebAuthn)."""
+    FACTOR_RECOVERY_CODE: _Factor.ValueType  # 3
+    """One of the recovery codes."""
+
+class Factor(_Factor, metaclass=_FactorEnumTypeWrapper):
+    """What may be asked for beside, or instead of, the password."""
+
+FACTOR_UNSPECIFIED: Factor.ValueType  # 0
+"""Not set."""
+FACTOR_TOTP: Factor.ValueType  # 1
+"""A code from an authenticator app (RFC 6238)."""
+FACTOR_PASSKEY: Factor.ValueType  # 2
+"""A passkey (WebAuthn)."""
+FACTOR_RECOVERY_CODE: Factor.ValueType  # 3
+"""One of the recovery codes."""
+Global___Factor: _TypeAlias = Factor  # noqa: Y015
 
 @_typing.final
 class SignUpRequest(_message.Message):
@@ -163,6 +193,171 @@ Global___SignInRequest: _TypeAlias = SignInRequest  # noqa: Y015
 
 @_typing.final
 class SignInResponse(_message.Message):
+    """A session was opened, or a second factor is wanted: exactly one of session and
+    next is set.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """The token, for TOKEN_DELIVERY_BODY only."""
+    device_token: _builtins.str
+    """By which this device is known from now on, for TOKEN_DELIVERY_BODY only."""
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session."""
+
+    @_builtins.property
+    def next(self) -> Global___SecondFactor:
+        """What is still wanted."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        session_token: _builtins.str = ...,
+        device_token: _builtins.str = ...,
+        next: Global___SecondFactor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_token", b"device_token", "next", b"next", "session", b"session", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignInResponse: _TypeAlias = SignInResponse  # noqa: Y015
+
+@_typing.final
+class SecondFactor(_message.Message):
+    """What is wanted before a session is opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    FACTORS_FIELD_NUMBER: _builtins.int
+    PASSKEY_OPTIONS_JSON_FIELD_NUMBER: _builtins.int
+    EXPIRES_FIELD_NUMBER: _builtins.int
+    challenge: _builtins.str
+    """Stands for the steps that were right so far. Single use, within five minutes
+    and few attempts.
+    """
+    passkey_options_json: _builtins.str
+    """Where FACTOR_PASSKEY is among them: what navigator.credentials.get() takes,
+    as PublicKeyCredentialRequestOptionsJSON (WebAuthn level 3).
+    """
+    @_builtins.property
+    def factors(self) -> _containers.RepeatedScalarFieldContainer[Global___Factor.ValueType]:
+        """What will do, any one of them."""
+
+    @_builtins.property
+    def expires(self) -> _timestamp_pb2.Timestamp:
+        """When the challenge ends, UTC."""
+
+    def __init__(
+        self,
+        *,
+        challenge: _builtins.str = ...,
+        factors: _abc.Iterable[Global___Factor.ValueType] | None = ...,
+        passkey_options_json: _builtins.str = ...,
+        expires: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "expires", b"expires", "factors", b"factors", "passkey_options_json", b"passkey_options_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SecondFactor: _TypeAlias = SecondFactor  # noqa: Y015
+
+@_typing.final
+class BeginPasskeySignInRequest(_message.Message):
+    """Asks to sign in with a passkey alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginPasskeySignInRequest: _TypeAlias = BeginPasskeySignInRequest  # noqa: Y015
+
+@_typing.final
+class BeginPasskeySignInResponse(_message.Message):
+    """The challenge for the passkey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def next(self) -> Global___SecondFactor:
+        """What is wanted."""
+
+    def __init__(
+        self,
+        *,
+        next: Global___SecondFactor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginPasskeySignInResponse: _TypeAlias = BeginPasskeySignInResponse  # noqa: Y015
+
+@_typing.final
+class ContinueSignInRequest(_message.Message):
+    """The answer to a challenge: exactly one of the three."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    TOTP_CODE_FIELD_NUMBER: _builtins.int
+    RECOVERY_CODE_FIELD_NUMBER: _builtins.int
+    PASSKEY_JSON_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
+    challenge: _builtins.str
+    """The challenge."""
+    totp_code: _builtins.str
+    """The code that the authenticator app shows: six digits."""
+    recovery_code: _builtins.str
+    """A recovery code; case, spaces and hyphens do not matter."""
+    passkey_json: _builtins.str
+    """What navigator.credentials.get() gave, as AuthenticationResponseJSON."""
+    delivery: Global___TokenDelivery.ValueType
+    """Where the session token goes. Browsers leave it unset."""
+    device_token: _builtins.str
+    """As in SignInRequest."""
+    def __init__(
+        self,
+        *,
+        challenge: _builtins.str = ...,
+        totp_code: _builtins.str = ...,
+        recovery_code: _builtins.str = ...,
+        passkey_json: _builtins.str = ...,
+        delivery: Global___TokenDelivery.ValueType = ...,
+        device_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "delivery", b"delivery", "device_token", b"device_token", "passkey_json", b"passkey_json", "recovery_code", b"recovery_code", "totp_code", b"totp_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContinueSignInRequest: _TypeAlias = ContinueSignInRequest  # noqa: Y015
+
+@_typing.final
+class ContinueSignInResponse(_message.Message):
     """A session was opened."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -191,7 +386,77 @@ class SignInResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SignInResponse: _TypeAlias = SignInResponse  # noqa: Y015
+Global___ContinueSignInResponse: _TypeAlias = ContinueSignInResponse  # noqa: Y015
+
+@_typing.final
+class ReauthenticateRequest(_message.Message):
+    """Credentials of who is signed in already."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
+    password: _builtins.str
+    """The password. Empty to go on with a passkey alone."""
+    delivery: Global___TokenDelivery.ValueType
+    """Where the session token goes. Browsers leave it unset."""
+    device_token: _builtins.str
+    """As in SignInRequest."""
+    def __init__(
+        self,
+        *,
+        password: _builtins.str = ...,
+        delivery: Global___TokenDelivery.ValueType = ...,
+        device_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "device_token", b"device_token", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReauthenticateRequest: _TypeAlias = ReauthenticateRequest  # noqa: Y015
+
+@_typing.final
+class ReauthenticateResponse(_message.Message):
+    """Another session was opened, or a second factor is wanted: exactly one of
+    session and next is set.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """The token, for TOKEN_DELIVERY_BODY only."""
+    device_token: _builtins.str
+    """By which this device is known from now on, for TOKEN_DELIVERY_BODY only."""
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session."""
+
+    @_builtins.property
+    def next(self) -> Global___SecondFactor:
+        """What is still wanted."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        session_token: _builtins.str = ...,
+        device_token: _builtins.str = ...,
+        next: Global___SecondFactor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_token", b"device_token", "next", b"next", "session", b"session", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReauthenticateResponse: _TypeAlias = ReauthenticateResponse  # noqa: Y015
 
 @_typing.final
 class SignOutRequest(_message.Message):

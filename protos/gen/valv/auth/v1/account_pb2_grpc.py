@@ -50,6 +50,21 @@ class AccountServiceStub:
                 request_serializer=valv_dot_auth_dot_v1_dot_account__pb2.SignInRequest.SerializeToString,
                 response_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.BeginPasskeySignIn = channel.unary_unary(
+                '/valv.auth.v1.AccountService/BeginPasskeySignIn',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInResponse.FromString,
+                _registered_method=True)
+        self.ContinueSignIn = channel.unary_unary(
+                '/valv.auth.v1.AccountService/ContinueSignIn',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInResponse.FromString,
+                _registered_method=True)
+        self.Reauthenticate = channel.unary_unary(
+                '/valv.auth.v1.AccountService/Reauthenticate',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateResponse.FromString,
+                _registered_method=True)
         self.SignOut = channel.unary_unary(
                 '/valv.auth.v1.AccountService/SignOut',
                 request_serializer=valv_dot_auth_dot_v1_dot_account__pb2.SignOutRequest.SerializeToString,
@@ -88,7 +103,31 @@ class AccountServiceServicer:
 
     def SignIn(self, request, context):
         """Signs in with e-mail and password. Sets the session cookie, or returns the
-        session token to an API client.
+        session token to an API client; or tells which second factor is wanted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginPasskeySignIn(self, request, context):
+        """Begins a sign-in with a passkey alone. Nobody says who they are: the passkey
+        does. ContinueSignIn ends it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContinueSignIn(self, request, context):
+        """Answers a challenge of SignIn, BeginPasskeySignIn or Reauthenticate, and so
+        opens a session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reauthenticate(self, request, context):
+        """Signs in anew from within a session, for what wants a recent sign-in: another
+        session and another token; the session it was called with ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +171,21 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.SignIn,
                     request_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.SignInRequest.FromString,
                     response_serializer=valv_dot_auth_dot_v1_dot_account__pb2.SignInResponse.SerializeToString,
+            ),
+            'BeginPasskeySignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginPasskeySignIn,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInResponse.SerializeToString,
+            ),
+            'ContinueSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContinueSignIn,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInResponse.SerializeToString,
+            ),
+            'Reauthenticate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reauthenticate,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateResponse.SerializeToString,
             ),
             'SignOut': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOut,
@@ -231,6 +285,87 @@ class AccountService:
             '/valv.auth.v1.AccountService/SignIn',
             valv_dot_auth_dot_v1_dot_account__pb2.SignInRequest.SerializeToString,
             valv_dot_auth_dot_v1_dot_account__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginPasskeySignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountService/BeginPasskeySignIn',
+            valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__pb2.BeginPasskeySignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ContinueSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountService/ContinueSignIn',
+            valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__pb2.ContinueSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reauthenticate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountService/Reauthenticate',
+            valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__pb2.ReauthenticateResponse.FromString,
             options,
             channel_credentials,
             insecure,

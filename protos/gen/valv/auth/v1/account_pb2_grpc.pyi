@@ -41,7 +41,19 @@ class AccountServiceStub:
     """Confirms an address with the token from the mail. Single use."""
     SignIn: _grpc.UnaryUnaryMultiCallable[_account_pb2.SignInRequest, _account_pb2.SignInResponse]
     """Signs in with e-mail and password. Sets the session cookie, or returns the
-    session token to an API client.
+    session token to an API client; or tells which second factor is wanted.
+    """
+    BeginPasskeySignIn: _grpc.UnaryUnaryMultiCallable[_account_pb2.BeginPasskeySignInRequest, _account_pb2.BeginPasskeySignInResponse]
+    """Begins a sign-in with a passkey alone. Nobody says who they are: the passkey
+    does. ContinueSignIn ends it.
+    """
+    ContinueSignIn: _grpc.UnaryUnaryMultiCallable[_account_pb2.ContinueSignInRequest, _account_pb2.ContinueSignInResponse]
+    """Answers a challenge of SignIn, BeginPasskeySignIn or Reauthenticate, and so
+    opens a session.
+    """
+    Reauthenticate: _grpc.UnaryUnaryMultiCallable[_account_pb2.ReauthenticateRequest, _account_pb2.ReauthenticateResponse]
+    """Signs in anew from within a session, for what wants a recent sign-in: another
+    session and another token; the session it was called with ends.
     """
     SignOut: _grpc.UnaryUnaryMultiCallable[_account_pb2.SignOutRequest, _account_pb2.SignOutResponse]
     """Ends the caller's session, here and in every service."""
@@ -63,7 +75,19 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Confirms an address with the token from the mail. Single use."""
     SignIn: _aio.UnaryUnaryMultiCallable[_account_pb2.SignInRequest, _account_pb2.SignInResponse]  # type: ignore[assignment]
     """Signs in with e-mail and password. Sets the session cookie, or returns the
-    session token to an API client.
+    session token to an API client; or tells which second factor is wanted.
+    """
+    BeginPasskeySignIn: _aio.UnaryUnaryMultiCallable[_account_pb2.BeginPasskeySignInRequest, _account_pb2.BeginPasskeySignInResponse]  # type: ignore[assignment]
+    """Begins a sign-in with a passkey alone. Nobody says who they are: the passkey
+    does. ContinueSignIn ends it.
+    """
+    ContinueSignIn: _aio.UnaryUnaryMultiCallable[_account_pb2.ContinueSignInRequest, _account_pb2.ContinueSignInResponse]  # type: ignore[assignment]
+    """Answers a challenge of SignIn, BeginPasskeySignIn or Reauthenticate, and so
+    opens a session.
+    """
+    Reauthenticate: _aio.UnaryUnaryMultiCallable[_account_pb2.ReauthenticateRequest, _account_pb2.ReauthenticateResponse]  # type: ignore[assignment]
+    """Signs in anew from within a session, for what wants a recent sign-in: another
+    session and another token; the session it was called with ends.
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_account_pb2.SignOutRequest, _account_pb2.SignOutResponse]  # type: ignore[assignment]
     """Ends the caller's session, here and in every service."""
@@ -100,7 +124,37 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.SignInResponse, _abc.Awaitable[_account_pb2.SignInResponse]]:
         """Signs in with e-mail and password. Sets the session cookie, or returns the
-        session token to an API client.
+        session token to an API client; or tells which second factor is wanted.
+        """
+
+    @_abc_1.abstractmethod
+    def BeginPasskeySignIn(
+        self,
+        request: _account_pb2.BeginPasskeySignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.BeginPasskeySignInResponse, _abc.Awaitable[_account_pb2.BeginPasskeySignInResponse]]:
+        """Begins a sign-in with a passkey alone. Nobody says who they are: the passkey
+        does. ContinueSignIn ends it.
+        """
+
+    @_abc_1.abstractmethod
+    def ContinueSignIn(
+        self,
+        request: _account_pb2.ContinueSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.ContinueSignInResponse, _abc.Awaitable[_account_pb2.ContinueSignInResponse]]:
+        """Answers a challenge of SignIn, BeginPasskeySignIn or Reauthenticate, and so
+        opens a session.
+        """
+
+    @_abc_1.abstractmethod
+    def Reauthenticate(
+        self,
+        request: _account_pb2.ReauthenticateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.ReauthenticateResponse, _abc.Awaitable[_account_pb2.ReauthenticateResponse]]:
+        """Signs in anew from within a session, for what wants a recent sign-in: another
+        session and another token; the session it was called with ends.
         """
 
     @_abc_1.abstractmethod
