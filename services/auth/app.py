@@ -30,6 +30,9 @@ from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
 from services.auth.internal_handlers import SessionHandlers, WatchHandlers
+from services.auth.links import assembly as links
+from services.auth.links.grants import PURPOSE as LINKS_KEYS
+from services.auth.links.handlers import LinkHandlers, LinkTokenHandlers
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.operators.handlers import OperatorHandlers
@@ -51,7 +54,7 @@ from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState
-from valv.auth.v1 import account_data_pb2, account_pb2, factor_pb2, operator_pb2, session_pb2
+from valv.auth.v1 import account_data_pb2, account_pb2, factor_pb2, link_pb2, operator_pb2, session_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +72,7 @@ if TYPE_CHECKING:
     from services.kit.main import Runtime
     from services.kit.telemetry import Log
 
-REVISION = "0004"
+REVISION = "0005"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -99,18 +102,18 @@ async def build(config: Config, runtime: Runtime) -> Application:
     broadcaster = await _broadcaster(runtime, stores, state)
     courier = _courier(config, runtime, stores)
     checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
+    background = (broadcaster.run, broadcaster.listen, courier.run, checks.run, domain.links.unlinking.run)
     upkeep, work = SqlUpkeep(stores.database), stores.work
     return Application(
         handlers={
             **_for_customers(domain, sessions, broadcaster, work, clock),
-            _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
-            _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+            **_for_services(domain, sessions, signer, broadcaster, work, clock),
             _service(account_data_pb2, "AccountDataService"): AccountDataHandlers(work),
             _service(operator_pb2, "OperatorService"): OperatorHandlers(Standings(sessions, clock), broadcaster, work),
         },
         outbox=stores.outbox,
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
-        tasks=(broadcaster.run, broadcaster.listen, courier.run, checks.run, lambda: _sweep(upkeep, clock, log)),
+        tasks=(*background, lambda: _sweep(upkeep, clock, log)),
         probes=(stores.database.ping, stores.keys.ping),
         closers=(pool.aclose, stores.close),
         surfaces=(lambda _chain: _Streams(broadcaster),),
@@ -151,6 +154,7 @@ def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
 class _Domain:
     accounts: Accounts
     factors: Assembled
+    links: links.Links
 
 
 async def _domain(
@@ -184,7 +188,20 @@ async def _domain(
         )
     )
     accounts = Accounts(passwords, arrivals, factors.steps, throttle, tokens, clock, ids)
-    return _Domain(accounts, factors)
+    return _Domain(accounts, factors, _links(config, runtime, stores, throttle))
+
+
+def _links(config: Config, runtime: Runtime, stores: _Stores, throttle: Throttle) -> links.Links:
+    given = links.Surroundings(
+        units=stores.units,
+        keys=Keyring(stores.keys, _root_key(config), LINKS_KEYS, runtime.clock),
+        throttle=throttle,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        entropy=secrets.token_bytes,
+        failed=runtime.log.warning,
+    )
+    return links.assemble(config.links, config.public_url, given)
 
 
 def _for_customers(
@@ -196,6 +213,22 @@ def _for_customers(
             domain.accounts, steps, sessions, broadcaster, work, clock
         ),
         _service(factor_pb2, "FactorService"): FactorHandlers(factors, removal, broadcaster, work),
+        _service(link_pb2, "LinkService"): LinkHandlers(domain.links.linking, domain.links.unlinking, work),
+    }
+
+
+def _for_services(
+    domain: _Domain,
+    sessions: Sessions,
+    signer: AssertionSigner,
+    broadcaster: Broadcaster,
+    work: Callable[[Call], Work],
+    clock: Clock,
+) -> dict[ServiceDescriptor, object]:
+    return {
+        _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
+        _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+        _service(link_pb2, "LinkTokenService"): LinkTokenHandlers(domain.links.use, work, clock),
     }
 
 

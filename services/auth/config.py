@@ -9,6 +9,7 @@ from pathlib import Path
 
 from services.auth import throttle_rules
 from services.auth.checks import ChecksConfig
+from services.auth.links.providers import LinksConfig
 from services.auth.passwords import Parameters
 from services.auth.sessions import Limits
 from services.auth.smtp import SmtpConfig
@@ -114,6 +115,7 @@ class Config:
     """How often somebody may try; see the file that is the default."""
     shared: SharedConfig = field(default_factory=SharedConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
+    links: LinksConfig = field(default_factory=LinksConfig)
 
     def __post_init__(self) -> None:
         self.mail.require_safe(self.service.profile)

@@ -58,3 +58,29 @@ PASSKEY_REQUIRED = Reason(
 PASSWORD_REQUIRED = Reason(
     "PASSWORD_REQUIRED", Code.FAILED_PRECONDITION, "This needs a password, of 15 characters or more if it is a new one."
 )
+LINK_PROVIDER_NOT_FOUND = Reason("LINK_PROVIDER_NOT_FOUND", Code.NOT_FOUND, "This service cannot be linked.")
+LINK_NOT_FOUND = Reason("LINK_NOT_FOUND", Code.NOT_FOUND, "There is no such link, or it is not yours, or too old.")
+LINK_EXISTS = Reason("LINK_EXISTS", Code.ALREADY_EXISTS, "It is linked already. End that link first.")
+LINK_PURPOSE_CHANGED = Reason(
+    "LINK_PURPOSE_CHANGED", Code.FAILED_PRECONDITION, "This is not the purpose as it stands. Begin again and read it."
+)
+LINK_NOT_CONSENTED = Reason("LINK_NOT_CONSENTED", Code.FAILED_PRECONDITION, "Nobody has consented to the purpose yet.")
+LINK_WRONG_FLOW = Reason("LINK_WRONG_FLOW", Code.FAILED_PRECONDITION, "This service is not linked in this way.")
+LINK_BUSY = Reason("LINK_BUSY", Code.ABORTED, "Another call is using this link, or it has ended meanwhile.")
+LINK_REFUSED = Reason(
+    "LINK_REFUSED", Code.FAILED_PRECONDITION, "The other service did not accept it. Nothing was kept."
+)
+LINK_PROVIDER_UNAVAILABLE = Reason(
+    "LINK_PROVIDER_UNAVAILABLE", Code.UNAVAILABLE, "The other service did not answer as it should. Nothing was kept."
+)
+LINK_PROVIDER_UNTRUSTED = Reason(
+    "LINK_PROVIDER_UNTRUSTED", Code.UNAVAILABLE, "The other service could not prove who it is. Nothing was sent to it."
+)
+LINK_STATE_NOT_VALID = Reason(
+    "LINK_STATE_NOT_VALID", Code.INVALID_ARGUMENT, "This return is not valid: used, too old, or begun elsewhere."
+)
+LINK_USE_NOT_CONSENTED = Reason(
+    "LINK_USE_NOT_CONSENTED", Code.PERMISSION_DENIED, "The customer has not consented to this use."
+)
+LINK_HAS_NO_TOKEN = Reason("LINK_HAS_NO_TOKEN", Code.FAILED_PRECONDITION, "The link is a proof: it has no token.")
+LINK_LOST = Reason("LINK_LOST", Code.FAILED_PRECONDITION, "The other service has ended the link. Make it again.")

@@ -15,6 +15,8 @@ MAIL_SEND = "auth.mail.send"
 SESSION_SUPERSEDED = "auth.session.supersede"
 PRACTICE_CHECK = "practice.check"
 GIVEN_UP = "MAIL_GIVEN_UP"
+LINK_REVOKE = "auth.link.revoke"
+LINK_GIVEN_UP = "LINK_REVOCATION_GIVEN_UP"
 
 
 class OutboxLedger:
@@ -39,6 +41,16 @@ class OutboxLedger:
         event = self._event(SESSION_SUPERSEDED)
         event.subject = account_id
         event.object.CopyFrom(event_pb2.Object(kind="ses", id=session_id))
+        await self._outbox.add(self._connection, event)
+
+    async def link_revocation(self, account_id: str, link_id: str, provider: str, *, done: bool) -> None:
+        """Record that a token was revoked at a third party, or that this was given up."""
+        event = self._event(LINK_REVOKE)
+        event.subject = account_id
+        event.object.CopyFrom(event_pb2.Object(kind="lnk", id=link_id))
+        event.details.provider = provider
+        if not done:
+            event.outcome, event.reason = event_pb2.OUTCOME_FAILED, LINK_GIVEN_UP
         await self._outbox.add(self._connection, event)
 
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:

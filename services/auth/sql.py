@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.auth.dossier.sql import SqlDossiers
 from services.auth.factors.sql import SqlFactors
 from services.auth.ledger import OutboxLedger
+from services.auth.links.sql_links import SqlLinks, SqlRevocationQueue
 from services.auth.operators.sql import SqlStandings
 from services.auth.sql_accounts import SqlAccounts
 from services.auth.sql_devices import SqlDevices
@@ -41,6 +42,8 @@ class SqlStore:
         self.mail = SqlMail(connection)
         self.mail_tokens = SqlMailTokens(connection)
         self.factors = SqlFactors(connection)
+        self.links = SqlLinks(connection)
+        self.unlinked = SqlRevocationQueue(connection)
         self.ledger = OutboxLedger(connection, outbox)
 
 
@@ -61,9 +64,9 @@ class SqlWork:
         """Return the call's write transaction."""
         return SqlStore(await self._call.tx(), self._outbox)
 
-    async def phase(self) -> None:
-        """Commit what was written so far, without the call's record."""
-        await self._call.phase()
+    async def phase(self, action: str | None = None) -> None:
+        """Commit what was written so far, without the call's record; with ``action`` there is a record of that."""
+        await self._call.phase(action)
 
     async def commit(self) -> None:
         """Commit what was written, with the call's record."""

@@ -78,6 +78,7 @@ class SqlUpkeep:
             (t.sign_ups, t.sign_ups.c.created_us, _SIGN_UPS_KEPT),
             (t.revocations, t.revocations.c.revoked_us, _REVOCATIONS_KEPT),
             (t.sessions, t.sessions.c.closes_us, _SESSIONS_KEPT),
+            (t.links, t.links.c.expires_us, timedelta()),
         )
         for table, column, kept in aged:
             async with self._database.write() as connection:

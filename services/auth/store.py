@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from services.auth.accounts import Account
     from services.auth.dossier.dossier import KnownDevice
     from services.auth.factors.store import FactorStore
+    from services.auth.links.store import LinkStore, RevocationQueue
     from services.auth.mail import Outgoing
     from services.auth.mail_tokens import MailToken
     from services.auth.passwords import PasswordHash
@@ -190,6 +191,10 @@ class Ledger(Protocol):
         """Record that a session ended because its bearer signed in anew."""
         ...
 
+    async def link_revocation(self, account_id: str, link_id: str, provider: str, *, done: bool) -> None:
+        """Record that a token was revoked at a third party, or that this was given up."""
+        ...
+
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:
         """Record the result of a live check."""
         ...
@@ -276,6 +281,16 @@ class Store(Protocol):
         ...
 
     @property
+    def links(self) -> LinkStore:
+        """Links to third parties."""
+        ...
+
+    @property
+    def unlinked(self) -> RevocationQueue:
+        """What waits to be revoked at third parties."""
+        ...
+
+    @property
     def ledger(self) -> Ledger:
         """The record of what auth does by itself."""
         ...
@@ -296,8 +311,11 @@ class Work(Readable, Protocol):
         """Return the call's write transaction, begun at first use. Never hash while it is open."""
         ...
 
-    async def phase(self) -> None:
-        """Commit what was written so far, without the call's record: it holds even if the call is refused."""
+    async def phase(self, action: str | None = None) -> None:
+        """Commit what was written so far, without the call's record: it holds even if the call is refused.
+
+        With ``action`` there is a record of that: of what cannot be taken back.
+        """
         ...
 
     async def commit(self) -> None:

@@ -168,6 +168,52 @@ counters = Table(
     Column("expires_us", BigInteger, nullable=False, index=True),
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("link_id", String(30), primary_key=True),
+    Column("account_id", String(30), nullable=False),
+    Column("session_id", String(30), nullable=True),
+    Column("provider", String(32), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("roles", String(512), nullable=False),
+    Column("used_for", String(1000), nullable=False),
+    Column("kept_text", String(1000), nullable=False),
+    Column("kept_for", String(1000), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=True, index=True),
+    Column("consented_us", BigInteger, nullable=True),
+    Column("connected_us", BigInteger, nullable=True),
+    Column("held_us", BigInteger, nullable=True),
+    Column("state_hash", LargeBinary(32), nullable=True, unique=True),
+    Column("kept", String(8), nullable=True),
+    Column("sealed", LargeBinary, nullable=True),
+)
+
+link_revocations = Table(
+    "link_revocations",
+    metadata,
+    Column("revocation_id", String(30), primary_key=True),
+    Column("link_id", String(30), nullable=False),
+    Column("account_id", String(30), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("due_us", BigInteger, nullable=False, index=True),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+)
+
+Index("links_of", links.c.account_id, links.c.provider)
+Index(
+    "links_connected",
+    links.c.account_id,
+    links.c.provider,
+    unique=True,
+    sqlite_where=links.c.connected_us.is_not(None),
+    postgresql_where=links.c.connected_us.is_not(None),
+)
 Index(
     "sessions_open",
     sessions.c.session_id,

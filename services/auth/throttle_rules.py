@@ -19,6 +19,7 @@ class Action(StrEnum):
     RECOVER = "recover"
     SECOND_FACTOR = "second_factor"
     MAIL = "mail"
+    LINK = "link"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Rules:
     recover: Rule
     second_factor: Rule
     mail: Rule
+    link: Rule
 
     def __post_init__(self) -> None:
         if self.sign_in.consecutive is None:

@@ -31,6 +31,8 @@ _TEXTS = {
     "state": re.compile(r"kept|broken|unknown|pending|succeeded|declined|failed"),
     "digest": re.compile(r"[0-9a-f]{64}"),
     "cause": re.compile(r"owner|compromised|abuse|legal"),
+    "provider": re.compile(r"[a-z][a-z0-9-]*"),
+    "purpose": re.compile(r"[a-z][a-z0-9-]*"),
 }
 _NUMBERS = {"bytes", "range_start", "amount_minor", "count", "window_seconds"}
 _LONGEST = 96

@@ -22,6 +22,10 @@ def example() -> str:
     return found[1]
 
 
+def links() -> str:
+    return "".join(re.findall(r"```toml\n(\[\[links.*?)```", README.read_text("utf-8"), re.DOTALL))
+
+
 def read(folder: Path, text: str) -> Config:
     path = folder / "auth.toml"
     shutil.copy(DEFAULT, folder / "throttle.toml")
@@ -35,6 +39,36 @@ def test_the_readmes_example_loads_and_paths_follow_the_file(tmp_path: Path) -> 
     assert config.throttle_file == tmp_path / "throttle.toml"
     assert config.shared.redis_url is not None
     assert config.sessions.limits().idle.total_seconds() == 1800
+
+
+def test_the_readmes_third_party_loads(tmp_path: Path) -> None:
+    (provider,) = read(tmp_path, example() + links()).links.providers
+    assert (provider.id, provider.flow) == ("mail", "password")
+    assert provider.offer("sv").text.kept_for == "Tills du avslutar länken."
+
+
+@pytest.mark.clause("P10")
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("[links.providers.purpose.texts.sv]", "[links.providers.purpose.texts.de]"),
+        ("[links.providers.imap]", '[links.providers.webdav]\nurl = "https://files.example/"\n[links.providers.imap]'),
+        ("[links.providers.purpose]", "timeout_seconds = 11.0\n[links.providers.purpose]"),
+        ('id = "mail"', 'id = "Mail!"'),
+        ('used_for = "We', 'used_for = "\\nWe'),
+        ('version = "2026-11"', 'version = ""'),
+    ],
+)
+def test_a_third_party_that_would_break_the_promise_does_not_load(tmp_path: Path, old: str, new: str) -> None:
+    text = links()
+    assert old in text
+    with pytest.raises(ConfigError):
+        read(tmp_path, example() + text.replace(old, new, 1))
+
+
+def test_two_third_parties_have_two_ids(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one id"):
+        read(tmp_path, example() + links() + links())
 
 
 @pytest.mark.parametrize(

@@ -310,4 +310,4 @@ def test_a_rule_without_a_limit_per_device_locks_owners_out_and_is_refused() -> 
     rule = Rule(account=(Limit(1, 1),))
     good = Rule(account=(Limit(1, 1),), device=(Limit(1, 1),), consecutive=Consecutive(60, 90))
     with pytest.raises(ValueError, match="device"):
-        Rules(sign_in=good, sign_up=rule, recover=rule, second_factor=good, mail=rule)
+        Rules(sign_in=good, sign_up=rule, recover=rule, second_factor=good, mail=rule, link=rule)

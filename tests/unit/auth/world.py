@@ -73,6 +73,7 @@ class Transaction:
         self._units = units
         self._stack = AsyncExitStack()
         self._store: SqlStore | None = None
+        self.phases: list[str] = []
 
     def read(self) -> AbstractAsyncContextManager[Store]:
         return self._units.read()
@@ -82,7 +83,9 @@ class Transaction:
             self._store = await self._stack.enter_async_context(self._units.write())
         return self._store
 
-    async def phase(self) -> None:
+    async def phase(self, action: str | None = None) -> None:
+        if action is not None:
+            self.phases.append(action)
         self._store = None
         await self._stack.aclose()
 

@@ -255,6 +255,8 @@ class Details(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
     """Size in bytes."""
     range_start: _builtins.int
@@ -281,6 +283,10 @@ class Details(_message.Message):
     """Why it was done: why an account is disabled ("owner", "compromised",
     "abuse" or "legal").
     """
+    provider: _builtins.str
+    """Id of a third party in the configuration, such as "mail"."""
+    purpose: _builtins.str
+    """Id of the purpose that a customer consented to, such as "invoices"."""
     def __init__(
         self,
         *,
@@ -295,10 +301,12 @@ class Details(_message.Message):
         state: _builtins.str | None = ...,
         digest: _builtins.str | None = ...,
         cause: _builtins.str | None = ...,
+        provider: _builtins.str | None = ...,
+        purpose: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
     _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
@@ -314,6 +322,10 @@ class Details(_message.Message):
     _WhichOneofArgType__digest: _TypeAlias = _typing.Literal["_digest", b"_digest"]  # noqa: Y015
     _WhichOneofReturnType__factor: _TypeAlias = _typing.Literal["factor"]  # noqa: Y015
     _WhichOneofArgType__factor: _TypeAlias = _typing.Literal["_factor", b"_factor"]  # noqa: Y015
+    _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
+    _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
+    _WhichOneofReturnType__purpose: _TypeAlias = _typing.Literal["purpose"]  # noqa: Y015
+    _WhichOneofArgType__purpose: _TypeAlias = _typing.Literal["_purpose", b"_purpose"]  # noqa: Y015
     _WhichOneofReturnType__range_start: _TypeAlias = _typing.Literal["range_start"]  # noqa: Y015
     _WhichOneofArgType__range_start: _TypeAlias = _typing.Literal["_range_start", b"_range_start"]  # noqa: Y015
     _WhichOneofReturnType__state: _TypeAlias = _typing.Literal["state"]  # noqa: Y015
@@ -336,6 +348,10 @@ class Details(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__digest) -> _WhichOneofReturnType__digest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__factor) -> _WhichOneofReturnType__factor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__purpose) -> _WhichOneofReturnType__purpose | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__range_start) -> _WhichOneofReturnType__range_start | None: ...
     @_typing.overload
