@@ -10,6 +10,11 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    _links()
+    _link_revocations()
+
+
+def _links() -> None:
     op.create_table(
         "links",
         Column("link_id", String(30), primary_key=True),
@@ -42,6 +47,9 @@ def upgrade() -> None:
         sqlite_where=connected,
         postgresql_where=connected,
     )
+
+
+def _link_revocations() -> None:
     op.create_table(
         "link_revocations",
         Column("revocation_id", String(30), primary_key=True),
