@@ -37,7 +37,8 @@ class LocalReply:
     """What a client is told when Envoy answers by itself.
 
     ``status`` is the HTTP status Envoy chose; ``details`` narrows it to replies whose response code details begin so;
-    ``becomes`` replaces the status; ``retry`` tells the client what the answer's Retry-After header says.
+    ``becomes`` replaces the status; ``retry`` tells the client what the answer's Retry-After header says, ``wait`` adds
+    one of so many seconds.
     """
 
     reason: Reason
@@ -45,6 +46,7 @@ class LocalReply:
     details: str = ""
     becomes: int | None = None
     retry: bool = False
+    wait: int | None = None
 
 
 # The first that fits is used. RBAC's details name the policy that matched; the session filter allows, so it names none.
@@ -62,7 +64,7 @@ LOCAL_REPLIES = (
     LocalReply(UPGRADE_REQUIRED, 426),
     LocalReply(RATE_LIMITED, 429, retry=True),
     LocalReply(HEADERS_TOO_LARGE, 431),
-    LocalReply(UNAVAILABLE, 503),
+    LocalReply(UNAVAILABLE, 503, retry=True, wait=1),
     LocalReply(DEADLINE_EXCEEDED, 504),
 )
 OTHER_REPLY = INTERNAL

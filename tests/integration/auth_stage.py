@@ -79,9 +79,16 @@ class Stage:
     """One installation in a folder; its process can be killed and started again."""
 
     def __init__(
-        self, folder: Path, pki: Pki, mail_port: int, database: str = "", extra: str = "", level: str = "DEBUG"
+        self,
+        folder: Path,
+        pki: Pki,
+        mail_port: int,
+        database: str = "",
+        extra: str = "",
+        level: str = "DEBUG",
+        module: str = "services.auth",
     ) -> None:
-        self.folder, self.pki = folder, pki
+        self.folder, self.pki, self.module = folder, pki, module
         self.port, nobody = free_ports(2)
         self.database = database or f"sqlite+aiosqlite:///{folder}/auth.db"
         self.path = folder / "auth.toml"
@@ -120,7 +127,7 @@ class Stage:
         await asyncio.to_thread(self.prepare)
         with (self.folder / "auth.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.auth", "--config", str(self.path), stderr=log
+                sys.executable, "-m", self.module, "--config", str(self.path), stderr=log
             )
         async with asyncio.timeout(60), self.channel("gateway") as channel:
             while not await _serves(channel):

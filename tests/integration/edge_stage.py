@@ -29,7 +29,7 @@ from services.kit.call import Call
 from services.kit.chain import Chain
 from services.kit.clock import SystemClock
 from services.kit.config import load
-from services.kit.faults import NOT_FOUND, SESSION_ENDED, UNAUTHENTICATED, Fault
+from services.kit.faults import NOT_FOUND, OVERLOADED, SESSION_ENDED, UNAUTHENTICATED, Fault
 from services.kit.ids import Ids
 from services.kit.server import Server
 from services.kit.telemetry import Log
@@ -124,10 +124,8 @@ class Auth:
 
     async def renew(self, request: session_pb2.RenewRequest, _call: Call) -> session_pb2.RenewResponse:
         self.renewals.append((request.session_token, request.passive))
-        if request.session_token == "ended":
-            raise Fault(SESSION_ENDED)
         if request.session_token not in self.sessions:
-            raise Fault(UNAUTHENTICATED)
+            raise Fault(SESSION_ENDED if request.session_token == "ended" else UNAUTHENTICATED)
         sub, sid = self.sessions[request.session_token]
         reply = session_pb2.RenewResponse(assertion=self.signer.assertion(self.issuer, sub, sid), session_id=sid)
         reply.lifetime.FromSeconds(LIFETIME)
@@ -158,6 +156,8 @@ class Auth:
 
     async def sign_in(self, request: account_pb2.SignInRequest, call: Call) -> account_pb2.SignInResponse:
         self.seen.append(call)
+        if request.email == "crowd@example.com":
+            raise Fault(OVERLOADED, retry_after=6.5)
         call.reply_metadata.append(("set-cookie", "__Host-valv_session=new; Path=/; Secure; HttpOnly"))
         return account_pb2.SignInResponse(session=account_pb2.Session(email=request.email))
 

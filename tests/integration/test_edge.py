@@ -40,8 +40,8 @@ async def client(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def refusal(response: httpx.Response, status: int, code: Code, reason: str) -> dict[str, Any]:
-    """Check that an answer is a whole google.rpc.Status with its request id; return it."""
+def refusal(response: httpx.Response, status: int, code: Code, reason: str, wait: str = "") -> dict[str, Any]:
+    """Check that an answer is a whole google.rpc.Status with its request id, and how long to wait; return it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"].startswith("application/json")
     body: dict[str, Any] = response.json()
@@ -50,6 +50,9 @@ def refusal(response: httpx.Response, status: int, code: Code, reason: str) -> d
     assert info["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert (info["reason"], info["domain"]) == (reason, "valv")
     assert info["metadata"]["requestId"] == response.headers["x-request-id"]
+    assert response.headers.get("retry-after", "") == wait
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{wait}s"}
+    assert body["details"][1:] == [retry] or not wait
     return body
 
 
@@ -251,11 +254,9 @@ async def test_the_public_edge_speaks_no_grpc(stage: Stage, client: httpx.AsyncC
 
 
 async def test_malformed_requests_are_refused(client: httpx.AsyncClient) -> None:
-    bad = "INVALID_ARGUMENT"
-    refusal(await client.get("/v1/practices?unknown=1"), 400, Code[bad], "MALFORMED_REQUEST")
-    headers = {"content-type": "application/json"}
-    broken = await client.post("/v1/session:signIn", content=b"{", headers=headers)
-    refusal(broken, 400, Code[bad], "MALFORMED_REQUEST")
+    refusal(await client.get("/v1/practices?unknown=1"), 400, Code.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+    broken = await client.post("/v1/session:signIn", content=b"{", headers={"content-type": "application/json"})
+    refusal(broken, 400, Code.INVALID_ARGUMENT, "MALFORMED_REQUEST")
     underscores = await client.get("/v1/practices", headers={"x_valv_assertion": "x"})
     assert underscores.status_code == 400
     slash = await client.get("/v1/files%2Fa")
@@ -343,10 +344,12 @@ async def test_errors_of_services_keep_their_form(stage: Stage, client: httpx.As
     assert leaked == []
 
 
-async def test_a_service_that_is_away_is_503(stage: Stage, client: httpx.AsyncClient) -> None:
+async def test_what_is_away_or_overloaded_says_when_to_come_back(stage: Stage, client: httpx.AsyncClient) -> None:
     stage.auth.open("tok-away")
-    response = await client.get("/v1/cards", headers={"valv-session": "tok-away"})
-    refusal(response, 503, Code.UNAVAILABLE, "UNAVAILABLE")
+    away = await client.get("/v1/cards", headers={"valv-session": "tok-away"})
+    busy = await client.post("/v1/session:signIn", json={"email": "crowd@example.com"})
+    for response, reason, seconds in ((away, "UNAVAILABLE", "1"), (busy, "OVERLOADED", "7")):
+        refusal(response, 503, Code.UNAVAILABLE, reason, seconds)
 
 
 @pytest.mark.clause("ASVS 3.4.1", "ASVS 3.4.3", "ASVS 3.4.4", "ASVS 3.4.5")
@@ -391,9 +394,7 @@ async def test_too_many_are_told_when_to_come_back(stage: Stage, client: httpx.A
     answers = [await client.post("/v1/session:signIn", json={}) for _ in range(40)]
     limited = [answer for answer in answers if answer.status_code == 429]
     assert limited
-    body = refusal(limited[0], 429, Code.RESOURCE_EXHAUSTED, "RATE_LIMITED")
-    assert limited[0].headers["retry-after"] == "1"
-    assert body["details"][1] == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
+    refusal(limited[0], 429, Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", "1")
     other_class = await client.get("/v1/practices", headers={"x-forwarded-for": "203.0.113.7"})
     assert other_class.status_code == 200
     await asyncio.sleep(2)

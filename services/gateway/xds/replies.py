@@ -30,8 +30,13 @@ def _mapper(reply: LocalReply) -> Table:
     if reply.details:
         details = _expression(f"response.code_details.startsWith('{reply.details}')")
         chosen = {"and_filter": {"filters": [chosen, details]}}
-    mapper = {"filter": chosen, "body_format_override": _body(reply.reason, retry=reply.retry)}
-    return {**mapper, "status_code": reply.becomes} if reply.becomes else mapper
+    mapper: Table = {"filter": chosen, "body_format_override": _body(reply.reason, retry=reply.retry)}
+    if reply.becomes:
+        mapper["status_code"] = reply.becomes
+    if reply.wait:
+        header = {"key": "retry-after", "value": str(reply.wait)}
+        mapper["headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    return mapper
 
 
 def _body(reason: Reason, *, retry: bool) -> Table:

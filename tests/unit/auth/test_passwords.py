@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+import unicodedata
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.auth.errors import BAD_CREDENTIALS
-from services.auth.passwords import Parameters, PasswordHash
+from services.auth.hash_pool import HashPool
+from services.auth.password_policy import PasswordPolicy
+from services.auth.passwords import Parameters, PasswordHash, Passwords
 from services.auth.pepper import Pepper
 from services.kit.faults import Fault
 from services.kit.secret import Secret
@@ -60,6 +66,29 @@ async def test_an_overlong_password_is_refused_and_not_cut(world: World) -> None
     assert await check(world, long, stored) is False
     with pytest.raises(Fault):
         await check(world, long + "x", stored)
+
+
+@pytest.mark.clause("ASVS 6.2.8", "ASVS 6.2.9", "NIST 800-63B-4 3.1.1.2")
+@settings(max_examples=12, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=15, max_size=250), st.integers(0, 249))
+def test_a_password_is_checked_as_it_was_set_to_the_last_code_point(password: str, at: int) -> None:
+    """In every spelling of Unicode the same; with one character more, less or other, another one."""
+    peppers = Pepper("p1", {"p1": Secret(b"1" * 32)})
+    pool = HashPool(1, 0)
+    passwords = Passwords(Parameters(), peppers, pool, os.urandom, PasswordPolicy("Valv"))
+
+    async def differ() -> None:
+        with passwords.desk() as desk:
+            stored = await desk.hash(Secret(unicodedata.normalize("NFC", password)))
+            assert await desk.check(Secret(unicodedata.normalize("NFD", password)), stored) is False
+            place = at % len(password)
+            for other in (password + "x", password[:-1], password[:place] + "\u2603" + password[place + 1 :]):
+                if unicodedata.normalize("NFC", other) != unicodedata.normalize("NFC", password):
+                    with pytest.raises(Fault):
+                        await desk.check(Secret(other), stored)
+
+    asyncio.run(differ())
+    pool.close()
 
 
 @pytest.mark.clause("ASVS 6.3.8")
