@@ -174,18 +174,19 @@ class Sessions:
 
     async def end_all(self, sessions: SessionStore, revocations: RevocationStore, account_id: str) -> int:
         """End all sessions of an account; returns how many there were."""
-        now = self._clock.now()
-        return sum(
-            [
-                await self.end(sessions, revocations, session.session_id)
-                for session in await sessions.open_of(account_id, now)
-            ]
-        )
+        return await self.end_others(sessions, revocations, account_id, keep="")
 
     async def end_others(self, sessions: SessionStore, revocations: RevocationStore, account_id: str, keep: str) -> int:
-        """End all sessions of an account but one; returns how many there were."""
-        others = [one for one in await sessions.open_of(account_id, self._clock.now()) if one.session_id != keep]
-        return sum([await self.end(sessions, revocations, one.session_id) for one in others])
+        """End all sessions of an account but one; returns how many there were.
+
+        All are ended before the first is told: who ends one of them meanwhile waits, and nobody waits for them.
+        """
+        now = self._clock.now()
+        names = [one.session_id for one in await sessions.open_of(account_id, now) if one.session_id != keep]
+        ended = [name for name in names if await sessions.end(name, now)]
+        for name in ended:
+            await revocations.add(name, now)
+        return len(ended)
 
     def ends(self, session: Session) -> datetime:
         """When a session ends by itself: the earlier of its idle and absolute end."""

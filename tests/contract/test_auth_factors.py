@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,8 +18,9 @@ from services.auth.factors.challenges import Challenge, Purpose
 from services.auth.factors.passkeys import Passkey
 from services.auth.factors.store import FactorStore
 from services.auth.passwords import PasswordHash
+from services.auth.sessions import Limits, Sessions
 from services.auth.sql import SqlUnits
-from services.auth.sql_ports import SqlUpkeep
+from services.auth.sql_ports import SqlActivity, SqlUpkeep
 from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
 from services.kit.migrate import migrate
@@ -240,15 +242,42 @@ async def test_who_locks_an_account_waits_for_who_has_it(bench: Bench) -> None:
     assert order == ["first", "second"]
 
 
+@pytest.mark.clause("P8")
+async def test_ending_all_sessions_and_one_of_them_at_once_waits_and_never_fails(bench: Bench) -> None:
+    clock = FakeClock()
+    sessions = Sessions(Limits(), clock, Ids(clock), secrets.token_bytes, SqlActivity(bench.database))
+
+    async def opened() -> str:
+        async with bench.units.write() as store:
+            return (await sessions.open(store.sessions, "usr_anna", ("pwd",))).session.session_id
+
+    async def end_one(name: str) -> bool:
+        async with bench.units.write() as store:
+            ended = await store.sessions.end(name, START)
+            await asyncio.sleep(0)
+            if ended:
+                await store.revocations.add(name, START)
+            return ended
+
+    async def end_all() -> int:
+        async with bench.units.write() as store:
+            return await sessions.end_all(store.sessions, store.revocations, "usr_anna")
+
+    for _ in range(10):
+        names = [await opened() for _ in range(4)]
+        counts = await asyncio.gather(end_all(), *(end_one(name) for name in reversed(names)), end_all())
+        assert sum(counts) == 4
+
+
 async def test_upkeep_drops_what_nobody_can_answer_any_more(bench: Bench) -> None:
     await enrol(bench)
-    day = timedelta(days=1)
     async with bench.units.write() as store:
         await store.factors.totp.begin("usr_bo", b"never confirmed", START)
         await store.factors.challenges.add(replace(CHALLENGE, expires=START), bytes(32))
-    await SqlUpkeep(bench.database).sweep(START + day)
-    assert await rows(bench) == (2, 1)
-    await SqlUpkeep(bench.database).sweep(START + day + TICK)
+    for after, left in ((1, (2, 1)), (24, (2, 0))):
+        await SqlUpkeep(bench.database).sweep(START + timedelta(hours=after))
+        assert await rows(bench) == left
+    await SqlUpkeep(bench.database).sweep(START + timedelta(hours=24) + TICK)
     assert await rows(bench) == (1, 0)
 
 

@@ -81,6 +81,7 @@ class Steps:
         Raises:
             Fault: SESSION_ENDED: the session to be replaced has ended.
         """
+        await store.accounts.lock(account_id)
         held = await holdings.of(store, account_id)
         if held.has_second:
             return await self._ask(store, Purpose.SECOND, held.passkeys, held.seconds, (account_id, session_id))
@@ -118,6 +119,7 @@ class Steps:
             await self._sessions.get(work, challenge.session_id)
         proof = await self._proofs.of(work, trail, challenge, token, answer, visitor)
         store = await work.write()
+        await store.accounts.lock(proof.account_id)
         await self._challenges.use(store.factors.challenges, token)
         await proof.take(store)
         await self._replace(store, challenge.session_id)

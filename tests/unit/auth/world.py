@@ -129,12 +129,14 @@ class CountingDecoy:
 class World:
     """Everything, wired as in app.py."""
 
-    def __init__(self, folder: Path, activity: Activity | None = None, rules: Rules | None = None) -> None:
+    def __init__(
+        self, folder: Path, activity: Activity | None = None, rules: Rules | None = None, url: str = ""
+    ) -> None:
         self.folder = folder
         self.clock = FakeClock()
         self.ids = Ids(self.clock)
         self.random = random.Random(7)
-        self.database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/auth.db"))
+        self.database = Database(DatabaseConfig(url or f"sqlite+aiosqlite:///{folder}/auth.db"))
         self.outbox = Outbox(self.database, self.clock, self.ids)
         self.units = SqlUnits(self.database, self.outbox)
         self.keys_database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/keys.db", secure_delete=True))
@@ -267,9 +269,11 @@ class World:
 
 
 @asynccontextmanager
-async def world_in(folder: Path, activity: Activity | None = None, rules: Rules | None = None) -> AsyncIterator[World]:
-    """A world that ends with the block."""
-    world = World(folder, activity, rules)
+async def world_in(
+    folder: Path, activity: Activity | None = None, rules: Rules | None = None, url: str = ""
+) -> AsyncIterator[World]:
+    """A world that ends with the block; ``url`` names another database than SQLite in the folder."""
+    world = World(folder, activity, rules, url)
     await world.begin()
     try:
         yield world

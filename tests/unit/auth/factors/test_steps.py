@@ -245,3 +245,18 @@ async def test_of_racing_step_ups_one_session_comes(anna: Member) -> None:
     ]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(result, Continued) for result in results) == 1
+
+
+@pytest.mark.clause("ASVS 7.4.2")
+async def test_who_is_disabled_gets_no_session_with_whatever_factor(anna: Member) -> None:
+    await anna.enrol_totp()
+    await anna.enrol_passkey()
+    asked = await anna.first_step()
+    async with anna.world.work() as work:
+        alone = await anna.world.factors.steps.begin_passkey(work)
+    async with anna.world.units.write() as store:
+        await store.standings.disable(anna.account_id, "compromised", anna.world.clock.now())
+    answer = anna.device.get(alone.passkey_options)
+    assert await reason(anna.proceed(alone.challenge, Factor.PASSKEY, answer)) is BAD_CREDENTIALS
+    assert await reason(anna.proceed(asked.challenge, Factor.TOTP, anna.code())) is BAD_CREDENTIALS
+    assert await reason(anna.world.first_step()) is BAD_CREDENTIALS
