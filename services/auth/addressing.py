@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.auth import mail_tokens, mail_words
-from services.auth.mail import CONFIRM, NEW_DEVICE
+from services.auth.mail import (
+    CONFIRM,
+    EMAIL_CHANGE,
+    EMAIL_CHANGE_NOTICE,
+    EMAIL_CHANGED,
+    EMAIL_CHANGED_OLD,
+    NEW_DEVICE,
+    RECOVER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +27,15 @@ if TYPE_CHECKING:
     from services.auth.mail_tokens import MailTokens
     from services.auth.store import Store
 
-_LINKS = {CONFIRM: (mail_tokens.CONFIRM, "confirm")}
+_LINKS = {
+    CONFIRM: (mail_tokens.CONFIRM, "confirm"),
+    RECOVER: (mail_tokens.RECOVER, "reset"),
+    EMAIL_CHANGE: (mail_tokens.EMAIL_CHANGE, "confirm-change"),
+}
 """Templates with a link: what its token is for, and the page that takes it."""
+
+
+_CHANGES = {EMAIL_CHANGE, EMAIL_CHANGE_NOTICE, EMAIL_CHANGED, EMAIL_CHANGED_OLD}
 
 
 @dataclass(frozen=True)
@@ -44,14 +59,22 @@ class Addressing:
         account = await store.accounts.get(mail.account_id)
         if account is None or (mail.template == CONFIRM and account.confirmed is not None):
             return None
-        values = {"email": account.email, "url": self._public_url}
+        email, values = account.email, {"email": account.email, "url": self._public_url}
+        if mail.template in _CHANGES:
+            change = await store.email_changes.get(mail.reference)
+            if change is None:
+                raise LookupError("the change of address that a mail is about is gone")
+            if mail.template == EMAIL_CHANGE and change.closed is not None:
+                return None
+            email = change.email if mail.template in (EMAIL_CHANGE, EMAIL_CHANGED) else change.old_email
+            values |= {"email": email, "old": change.old_email, "new": change.email}
         if mail.template in _LINKS:
             purpose, page = _LINKS[mail.template]
             token = await self._tokens.mint(store.mail_tokens, purpose, mail.account_id, mail.reference)
             values["link"] = f"{self._public_url}/{page}#token={token.text()}"
         if mail.template == NEW_DEVICE:
             values |= await _device(store, mail, account)
-        return Addressed(account.email, account.locale, values)
+        return Addressed(email, account.locale, values)
 
 
 async def _device(store: Store, mail: Outgoing, account: Account) -> Mapping[str, str]:

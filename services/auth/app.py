@@ -24,6 +24,8 @@ from services.auth.config import Config, Hints, Shared, SharedConfig
 from services.auth.courier import Courier
 from services.auth.devices import Devices
 from services.auth.dossier.handlers import AccountDataHandlers
+from services.auth.email_changes import EmailChanges
+from services.auth.email_handlers import EmailHandlers
 from services.auth.factors.assembly import Assembled, Surroundings, assemble
 from services.auth.factors.handlers import FactorHandlers
 from services.auth.fanout import LocalFanout, PostgresFanout
@@ -37,9 +39,12 @@ from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.operators.handlers import OperatorHandlers
 from services.auth.operators.standing import Standings
+from services.auth.own_sessions import OwnSessions
+from services.auth.password_changes import PasswordChanges
 from services.auth.password_policy import PasswordPolicy
 from services.auth.passwords import Passwords
 from services.auth.revocations import Broadcaster
+from services.auth.security_handlers import SecurityHandlers
 from services.auth.sessions import Sessions
 from services.auth.smtp import Smtp
 from services.auth.sql import SqlUnits, SqlWork
@@ -54,7 +59,16 @@ from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState
-from valv.auth.v1 import account_data_pb2, account_pb2, factor_pb2, link_pb2, operator_pb2, session_pb2
+from valv.auth.v1 import (
+    account_data_pb2,
+    account_pb2,
+    email_pb2,
+    factor_pb2,
+    link_pb2,
+    operator_pb2,
+    security_pb2,
+    session_pb2,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,7 +86,7 @@ if TYPE_CHECKING:
     from services.kit.main import Runtime
     from services.kit.telemetry import Log
 
-REVISION = "0005"
+REVISION = "0006"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -153,6 +167,8 @@ def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
 @dataclass(frozen=True)
 class _Domain:
     accounts: Accounts
+    changes: PasswordChanges
+    emails: EmailChanges
     factors: Assembled
     links: links.Links
 
@@ -188,7 +204,9 @@ async def _domain(
         )
     )
     accounts = Accounts(passwords, arrivals, factors.steps, throttle, tokens, clock, ids)
-    return _Domain(accounts, factors, _links(config, runtime, stores, throttle))
+    changes = PasswordChanges(passwords, sessions, arrivals, throttle, tokens, clock, ids)
+    emails = EmailChanges(sessions, throttle, tokens, clock, ids)
+    return _Domain(accounts, changes, emails, factors, _links(config, runtime, stores, throttle))
 
 
 def _links(config: Config, runtime: Runtime, stores: _Stores, throttle: Throttle) -> links.Links:
@@ -212,6 +230,10 @@ def _for_customers(
         _service(account_pb2, "AccountService"): AccountHandlers(
             domain.accounts, steps, sessions, broadcaster, work, clock
         ),
+        _service(security_pb2, "SecurityService"): SecurityHandlers(
+            OwnSessions(sessions, clock), domain.changes, sessions, broadcaster, work, clock
+        ),
+        _service(email_pb2, "EmailService"): EmailHandlers(domain.emails, domain.changes, broadcaster, work),
         _service(factor_pb2, "FactorService"): FactorHandlers(factors, removal, broadcaster, work),
         _service(link_pb2, "LinkService"): LinkHandlers(domain.links.linking, domain.links.unlinking, work),
     }

@@ -34,6 +34,7 @@ PASSWORD_BREACHED = Reason(
     "The password has been in a breach of another service: it is tried first.",
 )
 LOCALE_NOT_SUPPORTED = Reason("LOCALE_NOT_SUPPORTED", Code.INVALID_ARGUMENT, "There are no mails in this language.")
+PASSWORD_WRONG = Reason("PASSWORD_WRONG", Code.INVALID_ARGUMENT, "The present password is not right.")
 TOKEN_NOT_VALID = Reason("TOKEN_NOT_VALID", Code.INVALID_ARGUMENT, "The link is not valid: used, too old or not whole.")
 CHALLENGE_NOT_VALID = Reason(
     "CHALLENGE_NOT_VALID",

@@ -119,9 +119,7 @@ class AccountHandlers:
         await self._sessions.end(store.sessions, store.revocations, call.session)
         await work.commit()
         await self._broadcaster.announce()
-        call.reply_metadata.append(wire.NO_STORE)
-        for cookie in (wire.SESSION_COOKIE, wire.ASSERTION_COOKIE):
-            call.reply_metadata.append(("set-cookie", f"{cookie}=; {wire.COOKIE_ATTRIBUTES}; Max-Age=0"))
+        wire.forget(call)
         return account_pb2.SignOutResponse()
 
     async def get_session(self, _request: account_pb2.GetSessionRequest, call: Call) -> account_pb2.GetSessionResponse:
@@ -155,11 +153,4 @@ class AccountHandlers:
 
     async def _session(self, store: Store, session: Session) -> account_pb2.Session:
         account = await store.accounts.get(session.account_id)
-        return account_pb2.Session(
-            session_id=session.session_id,
-            account_id=session.account_id,
-            email=account.email if account else "",
-            ends=wire.timestamp(self._sessions.ends(session)),
-            auth_time=wire.timestamp(session.opened),
-            now=wire.timestamp(self._clock.now()),
-        )
+        return wire.session(session, account, self._sessions.ends(session), self._clock.now())

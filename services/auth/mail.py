@@ -26,6 +26,10 @@ RECOVERY_CODE_USED = "recovery_code_used"
 RECOVERY_CODES_LOW = "recovery_codes_low"
 RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
 PASSWORD_REMOVED = "password_removed"  # noqa: S105 - the name of a template
+RECOVER = "recover"
+PASSWORD_CHANGED, PASSWORD_RESET = "password_changed", "password_reset"
+EMAIL_CHANGE, EMAIL_CHANGE_NOTICE, EMAIL_TAKEN = "email_change", "email_change_notice", "email_taken"
+EMAIL_CHANGED, EMAIL_CHANGED_OLD = "email_changed", "email_changed_old"
 TEMPLATES = (
     CONFIRM,
     SIGN_UP_ATTEMPT,
@@ -36,6 +40,14 @@ TEMPLATES = (
     RECOVERY_CODES_LOW,
     RECOVERY_CODES_RENEWED,
     PASSWORD_REMOVED,
+    RECOVER,
+    PASSWORD_CHANGED,
+    PASSWORD_RESET,
+    EMAIL_CHANGE,
+    EMAIL_CHANGE_NOTICE,
+    EMAIL_TAKEN,
+    EMAIL_CHANGED,
+    EMAIL_CHANGED_OLD,
 )
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
 
 CONFIRM = "confirm"
-LIFETIME = {CONFIRM: timedelta(hours=24)}
+RECOVER = "recover"
+EMAIL_CHANGE = "email_change"
+LIFETIME = {CONFIRM: timedelta(hours=24), RECOVER: timedelta(hours=1), EMAIL_CHANGE: timedelta(hours=1)}
 TOKEN_BYTES = 32
 _TOKEN = re.compile(r"vmt_[A-Za-z0-9_-]{43}")
 
@@ -32,7 +34,7 @@ class MailToken:
     purpose: str
     account_id: str
     reference: str
-    """What it is about: the sign-up."""
+    """What it is about: the sign-up, or the change of address."""
     expires: datetime
 
 
@@ -56,11 +58,28 @@ class MailTokens:
         Raises:
             Fault: TOKEN_NOT_VALID: unknown, used or too old; the three cannot be told apart.
         """
-        text = token.text()
-        found = await store.use(_hash(text), purpose, self._clock.now()) if _TOKEN.fullmatch(text) else None
-        if found is None:
-            raise Fault(TOKEN_NOT_VALID, field="token")
-        return found
+        return _required(await store.use(_hash_of(token), purpose, self._clock.now()))
+
+    async def find(self, store: MailTokenStore, purpose: str, token: Secret) -> MailToken:
+        """Return what a token stands for without using it up: for what must be checked first.
+
+        Raises:
+            Fault: TOKEN_NOT_VALID.
+        """
+        return _required(await store.find(_hash_of(token), purpose, self._clock.now()))
+
+
+def _required(found: MailToken | None) -> MailToken:
+    if found is None:
+        raise Fault(TOKEN_NOT_VALID, field="token")
+    return found
+
+
+def _hash_of(token: Secret) -> bytes:
+    text = token.text()
+    if not _TOKEN.fullmatch(text):
+        raise Fault(TOKEN_NOT_VALID, field="token")
+    return _hash(text)
 
 
 def _hash(token: str) -> bytes:

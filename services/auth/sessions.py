@@ -117,6 +117,13 @@ class Sessions:
             device=device,
             place=place,
         )
+        return await self._keep(store, session)
+
+    async def succeed(self, store: SessionStore, session: Session) -> Opened:
+        """Open the session that takes the place of one just ended: as old as that one, and closing with it."""
+        return await self._keep(store, replace(session, session_id=self._ids.new("ses"), ended=None))
+
+    async def _keep(self, store: SessionStore, session: Session) -> Opened:
         token = "vst_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
         if not await store.insert(session, _hash(token)):
             raise Fault(BAD_CREDENTIALS)

@@ -14,6 +14,7 @@ from services.auth.links.sql_links import SqlLinks, SqlRevocationQueue
 from services.auth.operators.sql import SqlStandings
 from services.auth.sql_accounts import SqlAccounts
 from services.auth.sql_devices import SqlDevices
+from services.auth.sql_email_changes import SqlEmailChanges
 from services.auth.sql_mail import SqlMail, SqlMailTokens
 from services.auth.sql_sessions import SqlRevocations, SqlSessions
 from services.auth.store import StoreAway
@@ -44,6 +45,7 @@ class SqlStore:
         self.factors = SqlFactors(connection)
         self.links = SqlLinks(connection)
         self.unlinked = SqlRevocationQueue(connection)
+        self.email_changes = SqlEmailChanges(connection)
         self.ledger = OutboxLedger(connection, outbox)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from services.auth import tables as t
 from services.auth.accounts import Account
@@ -103,6 +104,25 @@ class SqlAccounts:
         """Let nobody else who locks this account go on before the transaction ends (SQLite has one writer anyway)."""
         query = select(t.accounts.c.account_id).where(t.accounts.c.account_id == account_id)
         await self._connection.execute(query.with_for_update())
+
+    async def set_locale(self, account_id: str, locale: str) -> None:
+        """Give an account this language."""
+        mine = t.accounts.c.account_id == account_id
+        await self._connection.execute(update(t.accounts).where(mine).values(locale=locale))
+
+    async def move(self, account_id: str, email: str, lookup: str) -> bool:
+        """Give an account another address; False when a confirmed one has it. One that never confirmed it goes."""
+        a = t.accounts.c
+        unconfirmed = (a.lookup == lookup) & a.confirmed_us.is_(None)
+        waiting = t.sign_ups.c.account_id.in_(select(a.account_id).where(unconfirmed))
+        await self._connection.execute(delete(t.sign_ups).where(waiting))
+        await self._connection.execute(delete(t.accounts).where(unconfirmed))
+        try:
+            async with self._connection.begin_nested():
+                change = update(t.accounts).where(a.account_id == account_id).values(email=email, lookup=lookup)
+                return (await self._connection.execute(change)).rowcount == 1
+        except IntegrityError:
+            return False
 
     async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
         """Count passwords by (parameters, pepper key id)."""

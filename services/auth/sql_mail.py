@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, insert, select, update
 
 from services.auth import tables as t
 from services.auth.mail import Outgoing
@@ -85,16 +85,29 @@ class SqlMailTokens:
             )
         )
 
+    async def find(self, token_hash: bytes, purpose: str, now: datetime) -> MailToken | None:
+        """Return a token that could be used now."""
+        query = select(t.mail_tokens).where(_good(token_hash, purpose, now))
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _token(row)
+
+    async def drop(self, account_id: str, now: datetime) -> None:
+        """Void all of an account's tokens that were not used."""
+        unused = (t.mail_tokens.c.account_id == account_id) & t.mail_tokens.c.used_us.is_(None)
+        await self._connection.execute(update(t.mail_tokens).where(unused).values(used_us=microseconds(now)))
+
     async def use(self, token_hash: bytes, purpose: str, now: datetime) -> MailToken | None:
         """Use a token up; exactly one of several racing calls gets it."""
-        c, now_us = t.mail_tokens.c, microseconds(now)
-        good = (c.token_hash == token_hash) & (c.purpose == purpose) & c.used_us.is_(None) & (c.expires_us > now_us)
-        use = (
-            update(t.mail_tokens).where(good).values(used_us=now_us).returning(c.account_id, c.reference, c.expires_us)
-        )
-        row = (await self._connection.execute(use)).one_or_none()
-        return (
-            None
-            if row is None
-            else MailToken(purpose, row.account_id, row.reference, from_microseconds(row.expires_us))
-        )
+        use = update(t.mail_tokens).where(_good(token_hash, purpose, now)).values(used_us=microseconds(now))
+        row = (await self._connection.execute(use.returning(t.mail_tokens))).one_or_none()
+        return None if row is None else _token(row)
+
+
+def _good(token_hash: bytes, purpose: str, now: datetime) -> ColumnElement[bool]:
+    c = t.mail_tokens.c
+    unused = c.used_us.is_(None) & (c.expires_us > microseconds(now))
+    return (c.token_hash == token_hash) & (c.purpose == purpose) & unused
+
+
+def _token(row: Row[Any]) -> MailToken:
+    return MailToken(row.purpose, row.account_id, row.reference, from_microseconds(row.expires_us))

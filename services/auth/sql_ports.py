@@ -77,6 +77,7 @@ class SqlUpkeep:
             (t.challenges, t.challenges.c.expires_us, _CHALLENGES_KEPT),
             (t.sign_ups, t.sign_ups.c.created_us, _SIGN_UPS_KEPT),
             (t.revocations, t.revocations.c.revoked_us, _REVOCATIONS_KEPT),
+            (t.email_changes, t.email_changes.c.begun_us, _TOKENS_KEPT),
             (t.sessions, t.sessions.c.closes_us, _SESSIONS_KEPT),
             (t.links, t.links.c.expires_us, timedelta()),
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from services.auth.accounts import Account
     from services.auth.dossier.dossier import KnownDevice
+    from services.auth.email_changes import EmailChange
     from services.auth.factors.store import FactorStore
     from services.auth.links.store import LinkStore, RevocationQueue
     from services.auth.mail import Outgoing
@@ -65,6 +66,14 @@ class AccountStore(Protocol):
 
     async def lock(self, account_id: str) -> None:
         """Let nobody else who locks this account go on before the transaction ends."""
+        ...
+
+    async def set_locale(self, account_id: str, locale: str) -> None:
+        """Give an account this language."""
+        ...
+
+    async def move(self, account_id: str, email: str, lookup: str) -> bool:
+        """Give an account another address; False when a confirmed one has it. One that never confirmed it goes."""
         ...
 
     async def parameters_in_use(self) -> Sequence[tuple[str, str, int]]:
@@ -175,8 +184,36 @@ class MailTokenStore(Protocol):
         """Keep a token's hash."""
         ...
 
+    async def find(self, token_hash: bytes, purpose: str, now: datetime) -> MailToken | None:
+        """Return a token that could be used now."""
+        ...
+
+    async def drop(self, account_id: str, now: datetime) -> None:
+        """Void all of an account's tokens that were not used."""
+        ...
+
     async def use(self, token_hash: bytes, purpose: str, now: datetime) -> MailToken | None:
         """Use a token up; exactly one of several racing calls gets it."""
+        ...
+
+
+class EmailChangeStore(Protocol):
+    """Changes of address."""
+
+    async def begin(self, change: EmailChange) -> None:
+        """Keep a change; those of the account that are still open give way to it."""
+        ...
+
+    async def get(self, change_id: str) -> EmailChange | None:
+        """Return a change."""
+        ...
+
+    async def take(self, change_id: str, account_id: str, now: datetime) -> EmailChange | None:
+        """Close an open change of an account; exactly one of several racing calls gets it."""
+        ...
+
+    async def drop(self, account_id: str, now: datetime) -> None:
+        """Close what an account has open."""
         ...
 
 
@@ -232,7 +269,26 @@ class DossierStore(Protocol):
         ...
 
 
-class Store(Protocol):
+class Mailing(Protocol):
+    """The stores of what goes by mail, over one transaction."""
+
+    @property
+    def mail(self) -> MailStore:
+        """The mail queue."""
+        ...
+
+    @property
+    def mail_tokens(self) -> MailTokenStore:
+        """Tokens in mails."""
+        ...
+
+    @property
+    def email_changes(self) -> EmailChangeStore:
+        """Changes of address."""
+        ...
+
+
+class Store(Mailing, Protocol):
     """All stores over one transaction."""
 
     @property
@@ -263,16 +319,6 @@ class Store(Protocol):
     @property
     def revocations(self) -> RevocationStore:
         """Revocations."""
-        ...
-
-    @property
-    def mail(self) -> MailStore:
-        """The mail queue."""
-        ...
-
-    @property
-    def mail_tokens(self) -> MailTokenStore:
-        """Tokens in mails."""
         ...
 
     @property

@@ -108,7 +108,7 @@ mail_tokens = Table(
     metadata,
     Column("token_hash", LargeBinary(32), primary_key=True),
     Column("purpose", String(16), nullable=False),
-    Column("account_id", String(30), nullable=False),
+    Column("account_id", String(30), nullable=False, index=True),
     Column("reference", String(30), nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
     Column("used_us", BigInteger, nullable=True),
@@ -158,6 +158,18 @@ challenges = Table(
     Column("attempts", Integer, nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
     Column("used_us", BigInteger, nullable=True),
+)
+
+email_changes = Table(
+    "email_changes",
+    metadata,
+    Column("change_id", String(30), primary_key=True),
+    Column("account_id", String(30), ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("email", String(320), nullable=False),
+    Column("lookup", String(320), nullable=False),
+    Column("old_email", String(320), nullable=False),
+    Column("begun_us", BigInteger, nullable=False, index=True),
+    Column("closed_us", BigInteger, nullable=True),
 )
 
 counters = Table(

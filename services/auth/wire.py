@@ -15,7 +15,9 @@ from valv.auth.v1 import account_pb2
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from services.auth.accounts import Account
     from services.auth.arrivals import Arrived
+    from services.auth.sessions import Session
     from services.kit.call import Call
 
 SESSION_COOKIE = "__Host-valv_session"
@@ -52,14 +54,40 @@ def visitor(call: Call, device_token: str) -> Visitor:
 
 def hand_over(call: Call, arrived: Arrived, delivery: account_pb2.TokenDelivery.ValueType) -> tuple[str, str]:
     """Give the tokens of a new session to a browser as cookies; return those to go into an API client's answer."""
-    token, device_token = arrived.token.text(), arrived.device_token.text()
-    call.reply_metadata.append(NO_STORE)
-    if delivery == account_pb2.TOKEN_DELIVERY_BODY:
+    token, device_token = session_token(call, arrived.token, delivery), arrived.device_token.text()
+    if token:
         return token, device_token
     age = int(devices.LIFETIME.total_seconds())
-    call.reply_metadata.append(("set-cookie", f"{SESSION_COOKIE}={token}; {COOKIE_ATTRIBUTES}"))
     call.reply_metadata.append(("set-cookie", f"{DEVICE_COOKIE}={device_token}; {COOKIE_ATTRIBUTES}; Max-Age={age}"))
     return "", ""
+
+
+def session_token(call: Call, token: Secret, delivery: account_pb2.TokenDelivery.ValueType) -> str:
+    """Give a session's token to a browser as a cookie; return the one to go into an API client's answer."""
+    call.reply_metadata.append(NO_STORE)
+    if delivery == account_pb2.TOKEN_DELIVERY_BODY:
+        return token.text()
+    call.reply_metadata.append(("set-cookie", f"{SESSION_COOKIE}={token.text()}; {COOKIE_ATTRIBUTES}"))
+    return ""
+
+
+def forget(call: Call) -> None:
+    """Make a browser forget its session; its device stays known."""
+    call.reply_metadata.append(NO_STORE)
+    for cookie in (SESSION_COOKIE, ASSERTION_COOKIE):
+        call.reply_metadata.append(("set-cookie", f"{cookie}=; {COOKIE_ATTRIBUTES}; Max-Age=0"))
+
+
+def session(found: Session, account: Account | None, ends: datetime, now: datetime) -> account_pb2.Session:
+    """Return a live session as contracts have it."""
+    return account_pb2.Session(
+        session_id=found.session_id,
+        account_id=found.account_id,
+        email=account.email if account else "",
+        ends=timestamp(ends),
+        auth_time=timestamp(found.opened),
+        now=timestamp(now),
+    )
 
 
 def delivery(value: account_pb2.TokenDelivery.ValueType) -> account_pb2.TokenDelivery.ValueType:

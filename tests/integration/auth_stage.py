@@ -47,14 +47,22 @@ class Mailbox:
         self.tls.append(session.ssl is not None)
         return "250 taken"
 
-    async def token(self, recipient: str) -> str:
-        """Return the token of the newest mail to somebody, waiting for it."""
+    async def wait(self, count: int) -> list[EmailMessage]:
+        """Return the mails once there are so many."""
+        async with asyncio.timeout(20):
+            while True:
+                if len(self.mails) >= count:
+                    return self.mails
+                await asyncio.sleep(0.05)
+
+    async def token(self, recipient: str, other_than: str = "") -> str:
+        """Return the token of the newest mail to somebody, waiting for one that is not this."""
         async with asyncio.timeout(20):
             while True:
                 for mail in reversed(self.mails):
                     part = mail.get_body(("plain",))
                     found = re.search(r"#token=([\w-]+)", part.get_content()) if part else None
-                    if mail["To"] == recipient and found:
+                    if mail["To"] == recipient and found and found[1] != other_than:
                         return found[1]
                 await asyncio.sleep(0.05)
 

@@ -20,6 +20,8 @@ VALUES = {
     "time": "2026-11-22 12:00 UTC",
     "device": "Firefox, Linux",
     "place": "the network 192.0.0.0/16",
+    "old": "anna@example.com",
+    "new": "anna@example.net",
 }
 
 

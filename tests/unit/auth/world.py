@@ -20,12 +20,14 @@ from services.auth.addressing import Addressing
 from services.auth.arrivals import Arrivals, Arrived, Visitor
 from services.auth.courier import Courier, Undelivered
 from services.auth.devices import Devices
+from services.auth.email_changes import EmailChanges
 from services.auth.factors.assembly import Surroundings, assemble
 from services.auth.factors.steps import Next
 from services.auth.fanout import LocalFanout
 from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
+from services.auth.password_changes import PasswordChanges
 from services.auth.password_policy import PasswordPolicy
 from services.auth.passwords import Parameters, Passwords
 from services.auth.pepper import Pepper
@@ -183,6 +185,15 @@ class World:
 
     def make_throttle(self, rules: Rules) -> Throttle:
         return Throttle(rules, self.counters, self.counters, self.clock, self.pepper.blind, self.decoy)
+
+    @property
+    def changes(self) -> PasswordChanges:
+        parts = (self.passwords, self.sessions, self.arrivals, self.throttle, self.tokens)
+        return PasswordChanges(*parts, self.clock, self.ids)
+
+    @property
+    def emails(self) -> EmailChanges:
+        return EmailChanges(self.sessions, self.throttle, self.tokens, self.clock, self.ids)
 
     def make_passwords(self, pepper: Pepper | None = None, parameters: Parameters | None = None) -> Passwords:
         return Passwords(

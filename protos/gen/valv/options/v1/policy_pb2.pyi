@@ -181,7 +181,7 @@ class Policy(_message.Message):
     always be possible: signing out, and operators.
     """
     authenticates: _builtins.bool
-    """The call changes who is signed in. Only to such calls does the edge pass
+    """The call changes who is signed in, or begins to. Only to such calls does the edge pass
     on what the browser remembers (the token of its device and that of its
     earlier session, as x-valv-device and x-valv-session), and it hands out no
     assertion with their answers.
