@@ -25,7 +25,7 @@ SEEN = {
     "password": "passwords",
     "session token": "session tokens",
     "mail token": "mail tokens",
-    "TOTP seed": "TOTP seeds",
+    "TOTP seed": "seeds of authenticator apps",
     "recovery code": "recovery codes",
     "third-party password": "third-party passwords",
     "card number": "card numbers",
@@ -47,9 +47,9 @@ class Canary:
         """Return it as it is, as hexadecimal, in a URL, in JSON, as wide text and in base64 at its three positions."""
         spelled = {quote(self.text, safe="").encode(), quote_plus(self.text).encode(), self.text.encode("utf-16-le")}
         spelled.add(json.dumps(self.text)[1:-1].encode())
-        for raw in (self.text.encode(), self._decoded()):
-            if raw:
-                spelled |= {raw, raw.hex().encode(), raw.hex().upper().encode(), *_base64(raw)}
+        spelled |= {*_plain(self.text.encode()), *_base64(self.text.encode())}
+        if raw := self._decoded():
+            spelled |= {*_plain(raw), base64.b64encode(raw).rstrip(b"=")}
         return frozenset(spelled)
 
     def _decoded(self) -> bytes:
@@ -59,6 +59,10 @@ class Canary:
         if self.kind in ("session token", "mail token"):
             return base64.urlsafe_b64decode(self.text + "=" * (-len(self.text) % 4))
         return b""
+
+
+def _plain(raw: bytes) -> tuple[bytes, ...]:
+    return raw, raw.hex().encode(), raw.hex().upper().encode()
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
