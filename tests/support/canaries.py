@@ -28,6 +28,7 @@ SEEN = {
     "TOTP seed": "seeds of authenticator apps",
     "recovery code": "recovery codes",
     "third-party password": "third-party passwords",
+    "third-party token": "tokens of third parties",
     "card number": "card numbers",
     "file content": "plaintext of files",
 }
