@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from statistics import quantiles
 from argon2 import PasswordHasher
 
 from services.auth.passwords import Parameters
-from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, mail_server, refusal
+from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server, refusal
 from tests.support.limits import lift
 from tests.support.pki import Pki
 
@@ -26,6 +27,7 @@ WORKERS = 2
 SIGN_INS = 120
 RENEWALS = 200
 FLOOD = 40
+PLACES = 34
 
 
 def run() -> dict[str, float]:
@@ -44,7 +46,7 @@ async def _measure(folder: Path) -> dict[str, float]:
             async with edge(stage) as browser:
                 await browser.sign_up(EMAIL)
                 await browser.confirm(await mailbox.token(EMAIL))
-                return await _compare(browser)
+                return await _compare(browser) | await _crowd(browser, stage)
         finally:
             await stage.stop()
 
@@ -94,6 +96,22 @@ async def _per_second(one: Callable[[], Awaitable[object]], count: int, at_once:
     begun = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(at_once)))
     return count / (time.perf_counter() - begun)
+
+
+async def _crowd(browser: Edge, stage: Stage) -> dict[str, float]:
+    """Send ten times as many sign-ins at once as there are places, once those places have all been taken before."""
+    await asyncio.gather(*(_knock(browser) for _ in range(PLACES)))
+    before = highest_mib(stage)
+    reasons = Counter(await asyncio.gather(*(_knock(browser) for _ in range(10 * PLACES))))
+    return {
+        "memory_at_as_many_sign_ins_as_places_mib": before,
+        "memory_added_by_ten_times_as_many_mib": highest_mib(stage) - before,
+        "of_those_refused_for_now": reasons["OVERLOADED"] / (10 * PLACES),
+    }
+
+
+async def _knock(browser: Edge) -> str:
+    return (await refusal(lambda: browser.sign_in("nobody@example.com", "not the password at all")))[1]
 
 
 async def _times(one: Callable[[], Awaitable[object]], count: int) -> list[float]:

@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from deploy.cli.layout import REPOSITORY, Ports
+from tests.bench import pocketbase
 from tests.bench.bench_auth import hashes_per_second
 from tests.bench.bench_files import copy
 from tests.support.live import Live
@@ -48,7 +49,8 @@ def run() -> dict[str, float]:
             _unlimited(live)
             live.start()
             person = newcomer(live)
-            numbers |= asyncio.run(_calls(live, person))
+            with pocketbase.running(Path(folder)) as peer:
+                numbers |= asyncio.run(_calls(live, person, peer))
             numbers |= _bytes(live, person, Path(folder))
         finally:
             live.close()
@@ -113,7 +115,7 @@ def _unlimited(live: Live) -> None:
     path.write_text("\n".join((text, *(_NO_LIMIT.format(each) for each in classes))), "utf-8")
 
 
-async def _calls(live: Live, person: Person) -> dict[str, float]:
+async def _calls(live: Live, person: Person, peer: pocketbase.Peer) -> dict[str, float]:
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
     async with httpx.AsyncClient(base_url=live.address, verify=live.trust, limits=limits, timeout=30) as client:
         only = {"Valv-Session": person.token}
@@ -125,23 +127,29 @@ async def _calls(live: Live, person: Person) -> dict[str, float]:
             body = {"email": person.email, "password": person.password, "delivery": "TOKEN_DELIVERY_BODY"}
             (await client.post("/v1/session:signIn", json=body)).raise_for_status()
 
-        hashes = sign_ins = nobody = bearer = renewed = spent = 0.0
+        hashes = sign_ins = nobody = bearer = renewed = spent = peers_sign_ins = peers_reads = 0.0
         for _ in range(ROUNDS):  # in turn, so that all meet the same machine
             hashes += hashes_per_second(SIGN_INS // ROUNDS) / ROUNDS
             sign_ins += (await _rate(signed_in, SIGN_INS // ROUNDS))[0] / ROUNDS
+            peers_sign_ins += (await _rate(partial(peer.sign_in, client), SIGN_INS // ROUNDS))[0] / ROUNDS
             nobody += (await _rate(partial(asked, "/v1/practices", {}), REQUESTS // ROUNDS))[0] / ROUNDS
             fresh = (await client.get("/v1/files", headers=only)).headers["valv-assertion"]
             both = {**only, "Valv-Assertion": fresh}
             rate, cost = await _rate(partial(asked, "/v1/session", both), REQUESTS // ROUNDS)
             bearer, spent = bearer + rate / ROUNDS, spent + cost / ROUNDS
+            peers_reads += (await _rate(partial(peer.read, client), REQUESTS // ROUNDS))[0] / ROUNDS
             renewed += (await _rate(partial(asked, "/v1/session", only), REQUESTS // ROUNDS))[0] / ROUNDS
     return {
         "hashes_alone_per_second": hashes,
         "sign_ins_per_second": sign_ins,
         "sign_ins_to_hashes_ratio": sign_ins / hashes,
+        "pocketbase_sign_ins_per_second": peers_sign_ins,
+        "sign_ins_to_pocketbase_ratio": sign_ins / peers_sign_ins,
         "public_route_per_second": nobody,
         "session_route_per_second": bearer,
         "session_to_public_ratio": bearer / nobody,
+        "pocketbase_signed_in_reads_per_second": peers_reads,
+        "session_route_to_pocketbase_ratio": bearer / peers_reads,
         "session_route_renewed_each_time_per_second": renewed,
         "client_cpu_ms_per_request": spent * 1000,
     }

@@ -168,6 +168,15 @@ class Stage:
             yield channel
 
 
+def highest_mib(stage: Stage) -> int:
+    """Return the most memory that the process has held."""
+    assert stage.process is not None
+    status = Path(f"/proc/{stage.process.pid}/status").read_text("ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) >> 10
+
+
 class Edge:
     """What Envoy and the gateway do with auth, for one browser."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, mail_server
+from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server
 from tests.support.limits import lift
 from tests.support.pki import Pki
 from valv.auth.v1 import account_pb2
@@ -36,15 +35,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[tuple[Stage, Mailbox]]:
         await made.start()
         yield made, mailbox
         await made.stop()
-
-
-def highest(stage: Stage) -> int:
-    """Return the most memory the process has held, in MiB."""
-    assert stage.process is not None
-    status = Path(f"/proc/{stage.process.pid}/status").read_text("ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) >> 10
 
 
 async def knock(browser: Edge, number: int) -> tuple[str, bool]:
@@ -73,13 +63,13 @@ async def test_in_a_flood_memory_is_bounded_the_excess_is_shed_and_sessions_are_
         await browser.confirm(await mailbox.token(EMAIL))
         token = await browser.sign_in(EMAIL)
         await asyncio.gather(*(knock(browser, number) for number in range(PLACES)))
-        before = highest(served)
+        before = highest_mib(served)
         flood = [asyncio.create_task(knock(browser, number)) for number in range(10 * PLACES)]
         renewed: list[Any] = []
         while not all(task.done() for task in flood):
             renewed.append(await browser.renew(token))
         outcomes = Counter(await asyncio.gather(*flood))
-        assert highest(served) - before < 2 * ARGON2_MIB + SLACK_MIB
+        assert highest_mib(served) - before < 2 * ARGON2_MIB + SLACK_MIB
         assert set(outcomes) == {("BAD_CREDENTIALS", False), ("OVERLOADED", True)}
         assert outcomes["BAD_CREDENTIALS", False] >= PLACES
         assert outcomes["OVERLOADED", True] >= PLACES
