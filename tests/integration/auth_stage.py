@@ -27,7 +27,7 @@ from services.kit.envelope import create_root_key
 from services.kit.migrate import migrate
 from tests.support.pki import Pki
 from tests.support.servers import free_ports
-from valv.auth.v1 import account_pb2, account_pb2_grpc, session_pb2, session_pb2_grpc
+from valv.auth.v1 import account_pb2, account_pb2_grpc, email_pb2_grpc, session_pb2, session_pb2_grpc
 
 ROOM = Path(assertions.__file__).parent
 PASSWORD = "a lighthouse keeper counts waves"
@@ -182,6 +182,7 @@ class Edge:
 
     def __init__(self, envoy: grpc.aio.Channel, gateway: grpc.aio.Channel, home: str = HOME) -> None:
         self.accounts: Any = account_pb2_grpc.AccountServiceStub(envoy)  # the stub's types know only the blocking kind
+        self.emails: Any = email_pb2_grpc.EmailServiceStub(envoy)
         self.sessions: Any = session_pb2_grpc.SessionServiceStub(gateway)
         self.watching: Any = session_pb2_grpc.WatchServiceStub(gateway)
         self.metadata = (("x-valv-client-address", home), ("user-agent", "Mozilla/5.0 Firefox/140.0 Linux"))

@@ -22,7 +22,7 @@ from tests.integration.auth_stage import PASSWORD, Edge, Mailbox, Stage, edge, m
 from tests.support.limits import lift
 from tests.support.pki import Pki
 from tests.support.timing import ROUNDS, Leak, leaks, samples
-from valv.auth.v1 import account_pb2
+from valv.auth.v1 import account_pb2, email_pb2
 
 SAMPLES = 150
 WRONG = "another lighthouse, another keeper"
@@ -103,6 +103,15 @@ class Visits:
 
         return once
 
+    def recover(self, name: str, email: str) -> Callable[[int], Awaitable[object]]:
+        """Ask for a link to choose a new password."""
+
+        async def once(_number: int) -> None:
+            request = email_pb2.RecoverRequest(email=email)
+            await self._tell(name, self._browser.emails.Recover(request, metadata=self._browser.metadata, timeout=20))
+
+        return once
+
     async def _tell(self, name: str, call: Any) -> None:
         self.answers.setdefault(name, set()).add(await answer(call))
 
@@ -147,6 +156,20 @@ async def test_sign_up_tells_nobody_who_has_an_account(tmp_path: Path) -> None:
             "new": visits.sign_up("new", "new{}@example.com"),
             "disabled": visits.sign_up("disabled", DISABLED),
             "unconfirmed": visits.sign_up("unconfirmed", UNCONFIRMED),
+        }
+        assert await found(causes) == []
+        assert same(visits)
+
+
+@pytest.mark.clause("ASVS 6.3.8")
+async def test_recovery_tells_nobody_who_has_an_account(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (stage, browser):
+        visits = Visits(stage, browser)
+        causes = {
+            "known": visits.recover("known", KNOWN),
+            "unknown": visits.recover("unknown", NOBODY),
+            "disabled": visits.recover("disabled", DISABLED),
+            "unconfirmed": visits.recover("unconfirmed", UNCONFIRMED),
         }
         assert await found(causes) == []
         assert same(visits)
