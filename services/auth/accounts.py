@@ -122,8 +122,8 @@ class Accounts:
         Raises:
             Fault: BAD_CREDENTIALS, THROTTLED or OVERLOADED.
         """
-        trail.otherwise = self._throttle.pretend
         with self._passwords.desk() as desk:
+            trail.otherwise = self._throttle.pretend  # not for what is shed: that must cost nothing
             account, stored, who = await self._find(work, trail, email, visitor)
             fresh = await self._check(desk, who, password, stored)
             if account is None or stored is None:
