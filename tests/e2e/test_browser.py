@@ -12,26 +12,17 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support.browsing import visiting
 from tests.support.live import Live
 from tests.support.person import PASSWORD, eventually
 
 CONTENT = os.urandom(300_000)
-SECONDS = 30_000
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, live: Live) -> Iterator[Page]:
-    context = browser.new_context(
-        ignore_https_errors=True, locale="en-GB", accept_downloads=True, base_url=live.address
-    )
-    context.set_default_timeout(SECONDS)
-    opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
-    yield opened
-    context.close()
-    assert wrong == []
+    with visiting(browser, live) as opened:
+        yield opened
 
 
 EMAIL = f"{secrets.token_hex(5)}@example.com"

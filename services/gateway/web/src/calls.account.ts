@@ -4,10 +4,12 @@
  */
 import type { Api } from "./api.ts";
 import type {
+  Erasure,
   Factors,
   FirstProof,
   OwnSession,
   SecondProof,
+  SecondStep,
   Session,
   SignInAnswer,
   TotpSetup,
@@ -29,7 +31,7 @@ export const signIn = (api: Api, email: string, password: string) =>
 
 /** Begins a sign-in with a passkey alone. */
 export const beginPasskeySignIn = (api: Api) =>
-  api.call<SignInAnswer>("POST", "/v1/session:beginPasskey", { anonymous: true, body: {} });
+  api.call<{ next: SecondStep }>("POST", "/v1/session:beginPasskey", { anonymous: true, body: {} });
 
 /** Answers a second step. */
 export const continueSignIn = (api: Api, challenge: string, proof: SecondProof) =>
@@ -128,3 +130,12 @@ export const endOtherSessions = (api: Api) => api.call("POST", "/v1/sessions:end
 
 /** Ends every session, this one too. */
 export const endAllSessions = (api: Api) => api.call("POST", "/v1/sessions:endAll", { body: {} });
+
+/** Tells whether an erasure was asked for. */
+export const getErasure = (api: Api) => api.call<{ erasure?: Erasure }>("GET", "/v1/account/erasure");
+
+/** Asks for the erasure of the account and all that is in it. */
+export const requestErasure = (api: Api) => api.call("POST", "/v1/account:erase", { body: {} });
+
+/** Takes it back. */
+export const cancelErasure = (api: Api) => api.call("POST", "/v1/account:cancelErasure", { body: {} });

@@ -32,12 +32,21 @@ export function makePasskey(optionsJson: string): Promise<string> {
 
 /** Signs with a passkey. Throws PasskeyError. */
 export function usePasskey(optionsJson: string): Promise<string> {
-  return credential(() =>
-    navigator.credentials.get({
-      publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(optionsJson)),
-    }),
-  );
+  return credential(() => navigator.credentials.get({ publicKey: requested(optionsJson) }));
 }
+
+/** The browser can offer passkeys where it offers names to fill in. */
+export async function passkeysAreOffered(): Promise<boolean> {
+  return passkeysWork() && (await PublicKeyCredential.isConditionalMediationAvailable?.()) === true;
+}
+
+/** Signs with the passkey that the person picks among the names to fill in, if ever. Throws PasskeyError. */
+export function offerPasskey(optionsJson: string, signal: AbortSignal): Promise<string> {
+  const publicKey = requested(optionsJson);
+  return credential(() => navigator.credentials.get({ publicKey, mediation: "conditional", signal }));
+}
+
+const requested = (optionsJson: string) => PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(optionsJson));
 
 async function credential(ask: () => Promise<Credential | null>): Promise<string> {
   if (!passkeysWork()) throw new PasskeyError("unsupported");

@@ -77,3 +77,9 @@ export interface OwnSession {
   readonly lastActivityTime: string;
   readonly ends: string;
 }
+
+/** An erasure that was asked for (valv.auth.v1.Erasure). */
+export interface Erasure {
+  readonly requestTime: string;
+  readonly dueTime: string;
+}

@@ -1,5 +1,6 @@
 /** The account's pages: factors, recovery codes, passwords and sessions. */
 import { describe, expect, it, vi } from "vitest";
+import { ErasureSection } from "../src/pages/account/erasure.tsx";
 import { ProfilePage } from "../src/pages/account/profile.tsx";
 import { AccountSecurityPage, passwordWanted } from "../src/pages/account/security.tsx";
 import { modules } from "../src/parts/qr-code.tsx";
@@ -155,6 +156,17 @@ describe("changing the password", () => {
   });
 });
 
+describe("focus", () => {
+  it("goes to the heading of the part whose focused thing is gone", async () => {
+    await onSecurity({ hasPassword: true });
+    await press("Change password");
+    expect(document.activeElement?.tagName).toBe("INPUT");
+    await press("Cancel");
+    expect(document.activeElement?.textContent).toContain("Password");
+    expect(document.activeElement?.tagName).toBe("H2");
+  });
+});
+
 describe("the sessions", () => {
   it("can be ended, but this one by no button of its own", async () => {
     const { server } = await onSecurity({ hasPassword: true }, { "POST /v1/sessions/ses_2:end": {} });
@@ -191,5 +203,32 @@ describe("the profile", () => {
     const { server } = await show(ProfilePage, { "POST /v1/account:setLocale": {} }, true);
     await press("Write to me in Swedish");
     expect(server.seen.at(-1)?.body).toEqual({ locale: "sv" });
+  });
+});
+
+describe("erasing the account", () => {
+  const erasure = { requestTime: iso(0), dueTime: iso(7 * 86_400) };
+
+  it("says what goes and what stays, then when, and until then it can be taken back", async () => {
+    const table = { "GET /v1/account/erasure": {}, "POST /v1/account:erase": { erasure }, "POST /v1/account:cancelErasure": {} };
+    const { server } = await show(ErasureSection, table, true);
+    await press("Erase my account");
+    expect(root.querySelector("dialog")?.textContent).toContain("What the law demands");
+    server.table["GET /v1/account/erasure"] = { erasure };
+    await submit();
+    expect(server.count("POST /v1/account:erase")).toBe(1);
+    expect(words()).toContain("Your account will be erased on Jan 8, 2026");
+    server.table["GET /v1/account/erasure"] = {};
+    await press("Keep my account");
+    expect(server.count("POST /v1/account:cancelErasure")).toBe(1);
+    expect(words()).toContain("Your account stays.");
+    expect(words()).not.toContain("will be erased on");
+  });
+
+  it("is not asked for by who says no", async () => {
+    const { server } = await show(ErasureSection, { "GET /v1/account/erasure": {} }, true);
+    await press("Erase my account");
+    await press("Cancel");
+    expect(server.count("POST /v1/account:erase")).toBe(0);
   });
 });

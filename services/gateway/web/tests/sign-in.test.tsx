@@ -1,9 +1,10 @@
 /** Signing in goes one step after the other, and what is wrong is told beside the field it is about. */
+import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ResetPage, RecoverPage } from "../src/pages/recover.tsx";
 import { SignInPage } from "../src/pages/sign-in.tsx";
 import type { SecondStep } from "../src/types.account.ts";
-import { refusal, sessionFor } from "./fakes.ts";
+import { refusal, sessionFor, settle } from "./fakes.ts";
 import { alerts, besideField, onAPage, press, root, START, show, submit, type, words } from "./showing.tsx";
 
 const SIGN_IN = "POST /v1/session:signIn";
@@ -118,6 +119,47 @@ describe("signing in with a passkey alone", () => {
     vi.stubGlobal("PublicKeyCredential", undefined);
     await show(SignInPage, {});
     expect(words()).not.toContain("passkey");
+  });
+});
+
+describe("passkeys among the names to fill in", () => {
+  const offering = (answer: () => unknown) => {
+    const get = withPasskeys(answer);
+    Object.assign(PublicKeyCredential, { isConditionalMediationAvailable: async () => true });
+    return get;
+  };
+  const toTheField = async () => {
+    await act(() => void root.querySelector("input")?.dispatchEvent(new FocusEvent("focus")));
+    await act(settle);
+  };
+
+  it("are offered when the field is first gone to, and sign in who picks one", async () => {
+    const get = offering(() => undefined);
+    const table = { "POST /v1/session:beginPasskey": { next }, [CONTINUE]: { session } };
+    const { server, session: keeper } = await show(SignInPage, table);
+    expect(server.seen).toEqual([]);
+    await toTheField();
+    expect(get).toHaveBeenCalledWith(expect.objectContaining({ mediation: "conditional" }));
+    expect(keeper.state.value.kind).toBe("in");
+  });
+
+  it("that are not picked are no news", async () => {
+    offering(() => {
+      throw new DOMException("never shown", "AbortError");
+    });
+    const { server } = await show(SignInPage, { "POST /v1/session:beginPasskey": { next } });
+    await toTheField();
+    await toTheField();
+    expect(server.count("POST /v1/session:beginPasskey")).toBe(1);
+    expect(alerts()).toBe("");
+  });
+
+  it("tell who picks one that it was refused", async () => {
+    offering(() => undefined);
+    const table = { "POST /v1/session:beginPasskey": { next }, [CONTINUE]: refusal(401, "SECOND_FACTOR_NOT_VALID") };
+    await show(SignInPage, table);
+    await toTheField();
+    expect(alerts()).not.toBe("");
   });
 });
 

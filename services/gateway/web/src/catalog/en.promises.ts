@@ -59,7 +59,7 @@ export const promises = {
   "promise.P8.text": "When you sign out, your session cannot be used any more, anywhere, from that moment.",
   "promise.P9.title": "Help to keep your account yours",
   "promise.P9.text":
-    "Keep your user name and password to yourself. We help: guessing is slowed down, and the rules ask for length instead of riddles.",
+    "Keep your user name and password to yourself. We help: a second step or a passkey when you want one, a message when somebody signs in from a new device, a list of your sessions that you can end, and guessing that is slowed down.",
   "promise.P10.title": "Other services' passwords",
   "promise.P10.text":
     "We ask for a password to another service only with your authorization. We explain its use before, use it for that alone, and do not store it.",

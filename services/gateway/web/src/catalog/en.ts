@@ -68,7 +68,7 @@ export const en = {
   "home.cards": "Add a card through the payment gateway, or remove one.",
   "home.charges": "What was charged, and what was given back.",
   "home.activity": "Who accessed your data, with receipts.",
-  "home.account": "Your address and your session.",
+  "home.account": "How you sign in, where you are signed in, linked accounts, and your data.",
   "home.security": "Our promises, with live evidence.",
 
   "files.lead": "Private to you. Each file is encrypted with its own key before it is stored.",

@@ -14,4 +14,19 @@ export const data: Readonly<Record<keyof typeof en, string>> = {
   "data.exported": "Arkivet är klart, och din webbläsare sparar det.",
   "data.readme":
     "Dina data hos Valv\n==================\n\nSkapat för {email} {time}.\n\naccount.json    ditt konto, dess sessioner och enheterna som det känner till\nbilling.json    dina kort så långt vi känner till dem, dina debiteringar och det som betalats tillbaka\nactivity.json   varje händelse som rör dig\nreceipts/       kvittot på varje händelse; kontrollera ett med: valv verify receipts/*.txt --key '...'\nfiles.json      uppgifter om dina filer\nfiles/          dina filer\n\nArkivet är inte krypterat.\n",
+
+  "erasure.title": "Radera ditt konto",
+  "erasure.requested": "Begärt",
+  "erasure.text":
+    "Ditt konto, dina filer och dina kort raderas för gott. Först får du en tid då du kan ångra dig; du ser när den tar slut, och får ett meddelande. Efteråt får du ett kvitto från varje tjänst, som vem som helst kan kontrollera.",
+  "erasure.request": "Radera mitt konto",
+  "erasure.requestTitle": "Radera ditt konto?",
+  "erasure.requestText": "När ångertiden är slut kan ingen få tillbaka något, inte ens vi. Ta först med dig dina data om du vill ha dem kvar.",
+  "erasure.keptText":
+    "Det som lagen kräver, som bokföring av debiteringar, sparas så länge som den kräver. Det gör också en kort säkerhetsanteckning utan ditt namn och din adress. Kvittona säger vad som sparades, och till när.",
+  "erasure.requestVerb": "Radera mitt konto",
+  "erasure.due": "Ditt konto raderas {time}.",
+  "erasure.dueText": "Till dess fungerar allt som förut, och du kan ångra dig. Efteråt kan ingen det.",
+  "erasure.takeBack": "Behåll mitt konto",
+  "erasure.takenBack": "Ditt konto är kvar. Inget raderades.",
 };

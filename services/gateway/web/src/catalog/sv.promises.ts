@@ -60,7 +60,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "promise.P8.text": "När du loggar ut kan din session inte längre användas, någonstans, från det ögonblicket.",
   "promise.P9.title": "Hjälp att behålla ditt konto för dig själv",
   "promise.P9.text":
-    "Håll ditt användarnamn och ditt lösenord för dig själv. Vi hjälper till: gissningar bromsas, och reglerna kräver längd i stället för krångel.",
+    "Håll ditt användarnamn och ditt lösenord för dig själv. Vi hjälper till: ett andra steg eller en lösennyckel när du vill ha det, ett meddelande när någon loggar in från en ny enhet, en lista över dina sessioner som du kan avsluta, och gissningar som bromsas.",
   "promise.P10.title": "Lösenord till andra tjänster",
   "promise.P10.text":
     "Vi ber om lösenordet till en annan tjänst bara med ditt godkännande. Vi förklarar först vad det ska användas till, använder det bara till det och lagrar det inte.",

@@ -69,7 +69,7 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "home.cards": "Lägg till ett kort hos betalväxeln, eller ta bort ett.",
   "home.charges": "Vad som har debiterats och betalats tillbaka.",
   "home.activity": "Vem som har kommit åt dina data, med kvitton.",
-  "home.account": "Din adress och din session.",
+  "home.account": "Hur du loggar in, var du är inloggad, länkade konton och dina data.",
   "home.security": "Våra löften, med bevis i drift.",
 
   "files.lead": "Bara dina. Varje fil krypteras med en egen nyckel innan den lagras.",

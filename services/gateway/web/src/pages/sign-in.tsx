@@ -3,7 +3,7 @@
  * with a password and what may come after it, or with a passkey alone. Must
  * never keep the password beyond the attempt.
  */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { beginPasskeySignIn, continueSignIn, signIn } from "../calls.account.ts";
 import { type Key, t } from "../language.ts";
 import { Field, Form, PasswordField, Submit } from "../parts/form.tsx";
@@ -12,7 +12,7 @@ import { Notice, Problem } from "../parts/notice.tsx";
 import { Page } from "../parts/page.tsx";
 import { SecondStepForm } from "../parts/second-step.tsx";
 import { useTask } from "../parts/task.ts";
-import { passkeysWork, usePasskey } from "../passkeys.ts";
+import { offerPasskey, passkeysAreOffered, passkeysWork, usePasskey } from "../passkeys.ts";
 import { arrive, go, route } from "../router.ts";
 import { pathOf } from "../routes.ts";
 import type { SignedOutReason } from "../session.ts";
@@ -74,20 +74,37 @@ function FirstStep({ over, onNext }: { readonly over: unknown; readonly onNext: 
         throw caught;
       }
     });
-  const withPasskey = () =>
-    task.run(async () => {
+  const finish = async (challenge: string, passkeyJson: string) => {
+    await session.learn(continueSignIn(api, challenge, { passkeyJson }));
+    goOn();
+  };
+  const offer = useOffer(async (signal) => {
+    const { next } = await beginPasskeySignIn(api);
+    const picked = await offerPasskey(next.passkeyOptionsJson ?? "{}", signal);
+    await task.run(() => finish(next.challenge, picked));
+  });
+  const withPasskey = () => {
+    // A browser asks for one thing at a time.
+    offer.withdraw();
+    return task.run(async () => {
       const { next } = await beginPasskeySignIn(api);
-      const passkeyJson = await usePasskey(next?.passkeyOptionsJson ?? "{}");
-      await session.learn(continueSignIn(api, next?.challenge ?? "", { passkeyJson }));
-      goOn();
+      await finish(next.challenge, await usePasskey(next.passkeyOptionsJson ?? "{}"));
     });
+  };
 
   return (
     <Page title={t("signIn.title")} narrow>
       {why && !error && <Notice>{t(why)}</Notice>}
       <Problem error={error} context="signIn" />
       <Form busy={task.busy} onSubmit={() => void submit()}>
-        <Field label={t("field.email")} type="email" value={email} onValue={setEmail} autoComplete="username" />
+        <Field
+          label={t("field.email")}
+          type="email"
+          value={email}
+          onValue={setEmail}
+          autoComplete="username webauthn"
+          onFocus={() => void offer.make()}
+        />
         <PasswordField
           label={t("field.password")}
           value={password}
@@ -110,4 +127,19 @@ function FirstStep({ over, onNext }: { readonly over: unknown; readonly onNext: 
       </p>
     </Page>
   );
+}
+
+/** Offers passkeys among the names to fill in: once, when the field is first gone to, until the page is left. */
+function useOffer(begin: (signal: AbortSignal) => Promise<void>) {
+  const stop = useRef<AbortController | undefined>(undefined);
+  const withdraw = () => stop.current?.abort();
+  useEffect(() => withdraw, []);
+  const make = async () => {
+    if (stop.current) return;
+    stop.current = new AbortController();
+    if (!(await passkeysAreOffered())) return;
+    // Nobody asked for it: an offer that cannot be made, or is not taken, is no news.
+    await begin(stop.current.signal).catch(() => {});
+  };
+  return { make, withdraw };
 }

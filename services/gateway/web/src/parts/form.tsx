@@ -12,13 +12,14 @@ export interface FieldProps {
   readonly value: string;
   readonly onValue: (value: string) => void;
   readonly type?: "text" | "email" | "password";
-  readonly autoComplete: "username" | "email" | "current-password" | "new-password" | "one-time-code" | "off";
+  readonly autoComplete: "username" | "username webauthn" | "email" | "current-password" | "new-password" | "one-time-code" | "off";
   readonly error?: string | undefined;
   readonly hint?: ComponentChildren;
   readonly trailing?: ComponentChildren;
   readonly maxLength?: number;
   /** What the keyboard of a phone should offer. */
   readonly keys?: "numeric" | "text";
+  readonly onFocus?: () => void;
   /** The field takes the focus when it comes onto the page. */
   readonly focus?: boolean;
 }
@@ -49,6 +50,7 @@ export function Field(props: FieldProps) {
           inputMode={props.keys}
           aria-invalid={props.error ? "true" : undefined}
           aria-describedby={describedBy || undefined}
+          onFocus={props.onFocus}
           onInput={(event) => props.onValue(event.currentTarget.value)}
         />
         {props.trailing}

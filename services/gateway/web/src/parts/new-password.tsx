@@ -13,7 +13,14 @@ export const LEAST_ALONE = 15;
 export const LEAST_WITH_SECOND = 8;
 const MOST = 256;
 
-const REASONS = ["PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_COMMON", "PASSWORD_CONTEXT"];
+const REASONS = [
+  "PASSWORD_TOO_SHORT",
+  "PASSWORD_TOO_LONG",
+  "PASSWORD_COMMON",
+  "PASSWORD_CONTEXT",
+  "PASSWORD_GUESSABLE",
+  "PASSWORD_BREACHED",
+];
 
 /** Counts as the server does: NFC, then code points. */
 export function lengthOf(password: string): number {

@@ -107,7 +107,7 @@ function FirstProofForm(props: {
         <Submit busy={task.busy}>{t("prove.submit")}</Submit>
       </Form>
       {passkeysWork() && (
-        <button type="button" class="link" aria-disabled={task.busy} onClick={() => void withPasskey()}>
+        <button type="button" class="button" aria-disabled={task.busy} onClick={() => void withPasskey()}>
           {t("prove.passkey")}
         </button>
       )}

@@ -61,7 +61,9 @@ export function AccountLinksPage() {
   };
   return (
     <AccountFrame title={t("account.links")} lead={t("links.lead")}>
-      <div role="status">{said && <div class="notice notice--good">{said}</div>}</div>
+      <div class="panel__said" role="status">
+        {said && <div class="notice notice--good">{said}</div>}
+      </div>
       <Problem error={task.error} />
       {attempt && <LinkConsent provider={attempt.provider} begun={attempt.begun} onEnd={over} />}
       <Problem error={links.error} retry={() => void links.reload()} />

@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { listFactors } from "../../calls.account.ts";
 import { t } from "../../language.ts";
 import { Problem } from "../../parts/notice.tsx";
+import { focusHeading } from "../../parts/page.tsx";
 import { Waiting } from "../../parts/pages.tsx";
 import { useReading } from "../../parts/reading.ts";
 import type { Factors } from "../../types.account.ts";
@@ -42,9 +43,13 @@ export function AccountSecurityPage() {
     setChanges(changes + 1);
     void factors.reload();
   };
+  const kept = () => {
+    setCodes([]);
+    focusHeading();
+  };
   return (
     <AccountFrame title={t("account.security")} lead={t("accountSecurity.lead")}>
-      {codes.length > 0 && <NewRecoveryCodes codes={codes} onKept={() => setCodes([])} />}
+      {codes.length > 0 && <NewRecoveryCodes codes={codes} onKept={kept} />}
       <Problem error={factors.error} retry={() => void factors.reload()} />
       {!factors.value && !factors.error && <Waiting />}
       {factors.value && (
