@@ -7,6 +7,7 @@ asked; what comes back is kept only by the call that still holds it. Where it ca
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from contextlib import asynccontextmanager, contextmanager
@@ -169,7 +170,8 @@ class Linking:
             await work.phase(ATTEMPT)
             async with self._held(link_id, now + HOLD):
                 with _told():
-                    grant = await party.password.connect(username, password)
+                    async with asyncio.timeout(party.provider.timeout_seconds):
+                        grant = await party.password.connect(username, password)
                 password.wipe()
                 return await self._keep(work, link, grant, now + HOLD), grant
         finally:
@@ -203,7 +205,8 @@ class Linking:
                 raise Fault(LINK_STATE_NOT_VALID)
             pending = await self._vault.open_pending(account_id, link.link_id, link.offer.provider, link.sealed)
             with _told():
-                grant = await party.redirect.complete(code.text(), pending)
+                async with asyncio.timeout(party.provider.timeout_seconds):
+                    grant = await party.redirect.complete(code.text(), pending)
             return await self._keep(work, link, grant, now + HOLD), grant
 
     async def links(self, work: Work, account_id: str) -> Sequence[tuple[Link, Grant | None]]:
@@ -303,7 +306,7 @@ def _told() -> Iterator[None]:
         yield
     except Refused:
         raise Fault(LINK_REFUSED) from None
-    except Away:
+    except (Away, TimeoutError):
         raise Fault(LINK_PROVIDER_UNAVAILABLE) from None
     except Untrusted:
         raise Fault(LINK_PROVIDER_UNTRUSTED) from None

@@ -6,7 +6,8 @@ endpoint of the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_r
 from authlib.oauth2.rfc7009 import prepare_revoke_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from services.auth.links.connectors import Away, Refused
+from services.auth.links.connectors import Away, Refused, Untrusted
 from services.auth.links.grants import Grant
 from services.kit.secret import Secret
 
@@ -163,9 +164,12 @@ class PasswordGrant:
 class CodeFlow:
     """OpenID Connect's code flow at one third party."""
 
-    def __init__(self, config: OidcConfig, client: Client, id_tokens: IdTokens, redirect_uri: str) -> None:
-        """Take the third party, who Valv is there, how its identity tokens are verified, and where people come back."""
-        self._config, self._client, self._id_tokens, self._redirect_uri = config, client, id_tokens, redirect_uri
+    def __init__(
+        self, config: OidcConfig, client: Client, id_tokens: IdTokens, tokens: Tokens, redirect_uri: str
+    ) -> None:
+        """Take the third party, who Valv is there, what verifies and revokes its tokens, and where people come back."""
+        self._config, self._client, self._redirect_uri = config, client, redirect_uri
+        self._id_tokens, self._tokens = id_tokens, tokens
 
     def address(self, state: str, pending: Pending) -> str:
         """Return where to send the person."""
@@ -192,5 +196,11 @@ class CodeFlow:
         """
         fields = {"code": code, "redirect_uri": self._redirect_uri, "code_verifier": pending.verifier.text()}
         found = await self._client.token(self._config.token_endpoint, "authorization_code", fields)
-        subject = await self._id_tokens.subject(found.get("id_token"), pending.nonce)
-        return self._client.granted(found, subject, self._config.issuer)
+        grant = self._client.granted(found, "", self._config.issuer)
+        try:
+            subject = await self._id_tokens.subject(found.get("id_token"), pending.nonce)
+        except (Refused, Away, Untrusted):
+            with suppress(Away, Untrusted):  # asked once: what is nobody's is not kept, not even to be revoked
+                await self._tokens.revoke(grant)
+            raise
+        return replace(grant, subject=subject)

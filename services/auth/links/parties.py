@@ -38,8 +38,8 @@ def _party(provider: Provider, public_url: str, clock: Clock) -> Party:
     if provider.oidc is not None:
         oidc = provider.oidc
         client = _client(oidc, https, clock)
-        flow = CodeFlow(oidc, client, IdTokens(oidc, https, clock), public_url + CALLBACK)
         tokens = Tokens(client, oidc.token_endpoint, oidc.revocation_endpoint)
+        flow = CodeFlow(oidc, client, IdTokens(oidc, https, clock), tokens, public_url + CALLBACK)
         return Party(provider, redirect=flow, tokens=tokens, revokes=oidc.revocation_endpoint is not None)
     if provider.oauth2_password is not None:
         grant = provider.oauth2_password

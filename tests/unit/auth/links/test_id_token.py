@@ -44,6 +44,17 @@ class Keys(Https):
         return self.answer
 
 
+class Server(Https):
+    """Gives the same tokens to everybody, and notes what it is asked."""
+
+    def __init__(self, given: bytes) -> None:
+        self.given, self.asked = given, list[str]()
+
+    async def ask(self, method: str, url: str, headers: object = None, content: bytes | None = None) -> Answer:
+        self.asked.append(url)
+        return Answer(200, self.given)
+
+
 def tokens(answer: Answer | None = None) -> IdTokens:
     published = json.dumps(KeySet([KEY]).as_dict(private=False)).encode()
     return IdTokens(CONFIG, Keys(answer or Answer(200, published)), CLOCK)
