@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import ssl
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     part = flags.archive.with_name(flags.archive.name + ".part")
     try:
         token = flags.token_file.read_text("utf-8") if flags.token_file else getpass.getpass("Session token: ")
-        trust = httpx.create_ssl_context(verify=str(flags.ca)) if flags.ca else httpx.create_ssl_context()
+        trust = ssl.create_default_context(cafile=flags.ca)
         headers = {"Valv-Session": token.strip()}
         with httpx.Client(base_url=flags.url, headers=headers, verify=trust, timeout=_SECONDS) as http:
             summary = Archive(http, _say).write(part, parse_key(flags.key) if flags.key else None)

@@ -52,6 +52,8 @@ class Layout:
     ports: Ports = field(default_factory=Ports)
     credential_calls: int = 30
     """Sign-ups, confirmations and sign-ins that one address may try in a minute."""
+    erasure_grace: int = 300
+    """For how many seconds the erasure of an account can be taken back."""
     log_level: str = "INFO"
     """How much the services log."""
 

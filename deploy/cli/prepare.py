@@ -67,6 +67,7 @@ def render(layout: Layout) -> None:
         "logs": str(layout.logs),
         "web": str(layout.web),
         "credential_calls": str(layout.credential_calls),
+        "erasure_grace": str(layout.erasure_grace),
         "log_level": layout.log_level,
     }
     common = Template((TEMPLATES / "_service.part").read_text("utf-8"))

@@ -13,7 +13,8 @@ from services.audit.bodies import Bodies
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import Checks
 from services.audit.config import Config, TilesConfig
-from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers
+from services.audit.erasure import Eraser
+from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
 from services.audit.sequencer import CheckpointReader, Sequencer
@@ -25,6 +26,7 @@ from services.audit.tile_s3 import S3Tiles, connect
 from services.kit.assertion import AssertionVerifier
 from services.kit.config import ConfigError
 from services.kit.db import Database
+from services.kit.erasure import Follower
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
 from services.kit.main import Application, Runtime
@@ -32,7 +34,8 @@ from services.kit.outbox import Outbox
 from services.kit.server import Handlers
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
-from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2
+from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2, receipt_pb2
+from valv.auth.v1 import session_pb2
 
 KEYS_REVISION = "0001"
 
@@ -66,6 +69,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
+    follower = await _follower(stores, runtime)
 
     async def ready() -> None:
         await stores.databases[0].ping()
@@ -78,6 +82,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             ActivityHandlers(activity),
             LogHandlers(heads, stores.tiles, signer.verifier.vkey),
             PracticesHandlers(records, activity, clock),
+            ReceiptHandlers(activity),
         ),
         outbox=stores.outbox,
         sender=OwnRecords(appender),
@@ -86,19 +91,28 @@ async def build(config: Config, runtime: Runtime) -> Application:
             appender.run,
             sequencer.run,
             Checks(records, heads, journal, clock, log).run,
-            Watch(runtime.channels.get("auth"), state, clock).run,
+            Watch(runtime.channels.get("auth"), state, clock, follower).run,
+            follower.run,
         ),
         probes=(ready,),
         closers=(stores.close,),
     )
 
 
-def _handlers(append: object, activity: object, log: object, practices: object) -> Handlers:
+async def _follower(stores: _Stores, runtime: Runtime) -> Follower:
+    auth, eraser = runtime.channels.get("auth"), Eraser(stores.keyring, stores.outbox)
+    made = Follower(stores.databases[0], auth, eraser.erase, session_pb2.ERASURE_PHASE_LOG, runtime.log)
+    await made.load()
+    return made
+
+
+def _handlers(append: object, activity: object, log: object, practices: object, receipts: object) -> Handlers:
     return {
         append_pb2.DESCRIPTOR.services_by_name["AppendService"]: append,
         activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: activity,
         log_pb2.DESCRIPTOR.services_by_name["LogService"]: log,
         practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: practices,
+        receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: receipts,
     }
 
 

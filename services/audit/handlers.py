@@ -17,10 +17,11 @@ from services.kit.call import Call
 from services.kit.clock import Clock
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 from services.kit.ids import check
-from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2
+from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2, receipt_pb2
 
 MAX_EVENTS = 512
 MAX_BYTES = 1 << 20
+MAX_RECEIPTS = 16
 _TEXT = "text/plain; charset=utf-8"
 _OCTETS = "application/octet-stream"
 
@@ -92,6 +93,28 @@ class ActivityHandlers:
         receipt = await self._activity.receipt(call.customer, request.event)
         call.reply_metadata.append(("cache-control", "no-store"))
         return HttpBody(content_type=_TEXT, data=receipt)
+
+
+class ReceiptHandlers:
+    """ReceiptService."""
+
+    def __init__(self, activity: Activity) -> None:
+        """Take the customers' view."""
+        self._activity = activity
+
+    async def deliver_receipts(
+        self, request: receipt_pb2.DeliverReceiptsRequest, call: Call
+    ) -> receipt_pb2.DeliverReceiptsResponse:
+        """Return receipts of events of one customer."""
+        _require_id("usr", "account_id", request.account_id)
+        if len(request.events) > MAX_RECEIPTS:
+            raise Fault(INVALID_ARGUMENT, field="events")
+        for event in request.events:
+            _require_id("evt", "events", event)
+        call.record.subject = request.account_id
+        call.record.detail(count=len(request.events))
+        receipts = [await self._activity.receipt(request.account_id, event) for event in request.events]
+        return receipt_pb2.DeliverReceiptsResponse(receipts=[receipt.decode("utf-8") for receipt in receipts])
 
 
 class LogHandlers:

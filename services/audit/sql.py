@@ -34,11 +34,13 @@ from services.audit.practices import owns
 from services.audit.store import DuplicateEventError, Evidence, Finding, Head, Kept, Record
 from services.kit.clock import Clock
 from services.kit.db import Database
+from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0001"
+REVISION = "0002"
 METADATA = MetaData()
 outbox_tables(METADATA)
+erasure_table(METADATA)
 
 EPOCHS = Table(
     "epochs",

@@ -15,6 +15,8 @@ from services.auth.mail import (
     EMAIL_CHANGE_NOTICE,
     EMAIL_CHANGED,
     EMAIL_CHANGED_OLD,
+    ERASURE_DONE,
+    ERASURE_REQUESTED,
     NEW_DEVICE,
     RECOVER,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.auth.accounts import Account
+    from services.auth.erasures.erasure import Erasure
     from services.auth.mail import Outgoing
     from services.auth.mail_tokens import MailTokens
     from services.auth.store import Store
@@ -72,9 +75,19 @@ class Addressing:
             purpose, page = _LINKS[mail.template]
             token = await self._tokens.mint(store.mail_tokens, purpose, mail.account_id, mail.reference)
             values["link"] = f"{self._public_url}/{page}#token={token.text()}"
+        if mail.template in (ERASURE_REQUESTED, ERASURE_DONE):
+            erasure = await store.lifecycle.erasures.get(account.account_id)
+            if erasure is None:
+                return None  # taken back
+            values |= await _erasure(store, erasure, account)
         if mail.template == NEW_DEVICE:
             values |= await _device(store, mail, account)
         return Addressed(email, account.locale, values)
+
+
+async def _erasure(store: Store, erasure: Erasure, account: Account) -> Mapping[str, str]:
+    blocked = [item for part in await store.lifecycle.erasures.parts(account.account_id) for item in part.blocked]
+    return {"due": mail_words.moment(erasure.due), "kept": mail_words.kept(blocked, account.locale)}
 
 
 async def _device(store: Store, mail: Outgoing, account: Account) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ from email.headerregistry import Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import assertions, pepper
@@ -20,22 +19,27 @@ from services.auth.arrivals import Arrivals
 from services.auth.assertions import AssertionSigner
 from services.auth.breached import RangeDirectory, SortedFile
 from services.auth.checks import Checks
-from services.auth.config import Config, Hints, Shared, SharedConfig
+from services.auth.config import Config
 from services.auth.courier import Courier
 from services.auth.devices import Devices
 from services.auth.dossier.handlers import AccountDataHandlers
 from services.auth.email_changes import EmailChanges
 from services.auth.email_handlers import EmailHandlers
+from services.auth.erasures.assembly import Leaving, leaving
+from services.auth.erasures.feed import ErasureFeed
+from services.auth.erasures.handlers import ErasureHandlers
+from services.auth.erasures.receipts import LastReceipts
+from services.auth.erasures.sql import AccountTies
 from services.auth.factors.assembly import Assembled, Surroundings, assemble
 from services.auth.factors.handlers import FactorHandlers
-from services.auth.fanout import LocalFanout, PostgresFanout
 from services.auth.handlers import AccountHandlers
 from services.auth.hash_pool import HashPool
 from services.auth.internal_handlers import SessionHandlers, WatchHandlers
 from services.auth.links import assembly as links
 from services.auth.links.grants import PURPOSE as LINKS_KEYS
 from services.auth.links.handlers import LinkHandlers, LinkTokenHandlers
-from services.auth.mail import Letters
+from services.auth.log_client import LogClient
+from services.auth.mail import ERASURE_DONE, Letters
 from services.auth.mail_tokens import MailTokens
 from services.auth.operators.handlers import OperatorHandlers
 from services.auth.operators.standing import Standings
@@ -43,13 +47,14 @@ from services.auth.own_sessions import OwnSessions
 from services.auth.password_changes import PasswordChanges
 from services.auth.password_policy import PasswordPolicy
 from services.auth.passwords import Passwords
+from services.auth.replicas import Replicas
 from services.auth.revocations import Broadcaster
 from services.auth.security_handlers import SecurityHandlers
 from services.auth.sessions import Sessions
 from services.auth.smtp import Smtp
 from services.auth.sql import SqlUnits, SqlWork
-from services.auth.sql_counters import SqlCounters, SqlDecoy
-from services.auth.sql_ports import SqlActivity, SqlUpkeep
+from services.auth.sql_counters import SqlDecoy
+from services.auth.sql_ports import SqlUpkeep
 from services.auth.throttle import Throttle
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
@@ -63,6 +68,7 @@ from valv.auth.v1 import (
     account_data_pb2,
     account_pb2,
     email_pb2,
+    erasure_pb2,
     factor_pb2,
     link_pb2,
     operator_pb2,
@@ -71,22 +77,21 @@ from valv.auth.v1 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from types import ModuleType
 
     from google.protobuf.descriptor import ServiceDescriptor
 
     from services.auth.breached import BreachedSet
-    from services.auth.revocations import Fanout, Progress
-    from services.auth.sessions import Activity
+    from services.auth.revocations import Progress
     from services.auth.store import Work
-    from services.auth.throttle import Counters
     from services.kit.call import Call
     from services.kit.clock import Clock
     from services.kit.main import Runtime
+    from services.kit.server import Handlers
     from services.kit.telemetry import Log
 
-REVISION = "0006"
+REVISION = "0007"
 KEYS_REVISION = "0001"
 _SWEEP_SECONDS = 3600.0
 _RANDOM = random.SystemRandom()
@@ -108,30 +113,48 @@ async def build(config: Config, runtime: Runtime) -> Application:
     pool = HashPool(config.passwords.workers, config.passwords.queue)
     sessions = _sessions(config, runtime, stores)
     domain = await _domain(config, runtime, stores, peppers, pool, sessions)
-    signer = AssertionSigner(
-        assertions.load(config.sessions.signing_key_file), config.public_url, config.sessions.audience
-    )
-    state = RevocationState(clock)
-    state.replace_keys(signer.jwks)
+    signer = _signer(config)
+    state = _state(clock, signer)
     broadcaster = await _broadcaster(runtime, stores, state)
     courier = _courier(config, runtime, stores)
+    ties = AccountTies(domain.links.unlinking.unlink_all, stores.keyring, stores.link_keys)
+    leave = leaving(config.erasure, runtime, stores.units, ties, sessions, broadcaster)
     checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
     background = (broadcaster.run, broadcaster.listen, courier.run, checks.run, domain.links.unlinking.run)
     upkeep, work = SqlUpkeep(stores.database), stores.work
     return Application(
         handlers={
             **_for_customers(domain, sessions, broadcaster, work, clock),
-            **_for_services(domain, sessions, signer, broadcaster, work, clock),
-            _service(account_data_pb2, "AccountDataService"): AccountDataHandlers(work),
-            _service(operator_pb2, "OperatorService"): OperatorHandlers(Standings(sessions, clock), broadcaster, work),
+            **_for_services(domain, sessions, signer, broadcaster, leave.feed, work, clock),
+            **_standing(leave, Standings(sessions, clock), broadcaster, work),
         },
         outbox=stores.outbox,
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
-        tasks=(*background, lambda: _sweep(upkeep, clock, log)),
+        tasks=(*background, *leave.tasks, lambda: _sweep(upkeep, clock, log)),
         probes=(stores.database.ping, stores.keys.ping),
         closers=(pool.aclose, stores.close),
         surfaces=(lambda _chain: _Streams(broadcaster),),
     )
+
+
+def _signer(config: Config) -> AssertionSigner:
+    keys = assertions.load(config.sessions.signing_key_file)
+    return AssertionSigner(keys, config.public_url, config.sessions.audience)
+
+
+def _state(clock: Clock, signer: AssertionSigner) -> RevocationState:
+    made = RevocationState(clock)
+    made.replace_keys(signer.jwks)
+    return made
+
+
+def _standing(leave: Leaving, standings: Standings, broadcaster: Broadcaster, work: Callable[[Call], Work]) -> Handlers:
+    """What people, operators and services do about an account as a whole."""
+    return {
+        _service(account_data_pb2, "AccountDataService"): AccountDataHandlers(leave.erasures, work),
+        _service(erasure_pb2, "ErasureService"): ErasureHandlers(leave.erasures, work),
+        _service(operator_pb2, "OperatorService"): OperatorHandlers(standings, leave.erasures, broadcaster, work),
+    }
 
 
 @dataclass(frozen=True)
@@ -140,7 +163,9 @@ class _Stores:
     keys: Database
     outbox: Outbox
     units: SqlUnits
-    shared: _Shared
+    keyring: Keyring
+    link_keys: Keyring
+    shared: Replicas
 
     def work(self, call: Call) -> Work:
         return SqlWork(call, self.outbox)
@@ -156,7 +181,9 @@ async def _open(config: Config, runtime: Runtime) -> _Stores:
     await database.require_revision(REVISION)
     await keys.require_revision(KEYS_REVISION)
     outbox = Outbox(database, runtime.clock, runtime.ids)
-    return _Stores(database, keys, outbox, SqlUnits(database, outbox), _Shared(config, database, runtime.clock))
+    keyring, link_keys = (Keyring(keys, _root_key(config), one, runtime.clock) for one in ("auth", LINKS_KEYS))
+    shared = Replicas(config, database, runtime.clock)
+    return _Stores(database, keys, outbox, SqlUnits(database, outbox), keyring, link_keys, shared)
 
 
 def _sessions(config: Config, runtime: Runtime, stores: _Stores) -> Sessions:
@@ -195,7 +222,7 @@ async def _domain(
             arrivals=arrivals,
             passwords=passwords,
             throttle=throttle,
-            keys=Keyring(stores.keys, _root_key(config), "auth", clock),
+            keys=stores.keyring,
             clock=clock,
             ids=ids,
             entropy=secrets.token_bytes,
@@ -212,7 +239,7 @@ async def _domain(
 def _links(config: Config, runtime: Runtime, stores: _Stores, throttle: Throttle) -> links.Links:
     given = links.Surroundings(
         units=stores.units,
-        keys=Keyring(stores.keys, _root_key(config), LINKS_KEYS, runtime.clock),
+        keys=stores.link_keys,
         throttle=throttle,
         clock=runtime.clock,
         ids=runtime.ids,
@@ -244,12 +271,13 @@ def _for_services(
     sessions: Sessions,
     signer: AssertionSigner,
     broadcaster: Broadcaster,
+    feed: ErasureFeed,
     work: Callable[[Call], Work],
     clock: Clock,
 ) -> dict[ServiceDescriptor, object]:
     return {
         _service(session_pb2, "SessionService"): SessionHandlers(sessions, signer, work, clock),
-        _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer),
+        _service(session_pb2, "WatchService"): WatchHandlers(broadcaster, signer, feed),
         _service(link_pb2, "LinkTokenService"): LinkTokenHandlers(domain.links.use, work, clock),
     }
 
@@ -267,43 +295,6 @@ async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState
     made = Broadcaster(stores.units, stores.shared.fanout, runtime.clock, _feed(state), away)
     await made.load()
     return made
-
-
-class _Shared:
-    """What replicas share beside the database, as configured."""
-
-    activity: Activity
-    counters: Counters
-    fanout: Fanout
-
-    def __init__(self, config: Config, database: Database, clock: Clock) -> None:
-        shared, self._clock = config.shared, clock
-        self._closers: list[Callable[[], Awaitable[None]]] = []
-        self.sql_counters = SqlCounters(database)
-        self.activity, self.counters, self.fanout = SqlActivity(database), self.sql_counters, LocalFanout()
-        if shared.redis_url is not None:
-            self._use_redis(shared, shared.redis_url)
-        if shared.hints is Hints.POSTGRESQL:
-            fanout = PostgresFanout(_conninfo(config))
-            self._closers.append(fanout.close)
-            self.fanout = fanout
-
-    def _use_redis(self, shared: SharedConfig, url: str) -> None:
-        from services.auth import redis_ports  # noqa: PLC0415 - what has no Redis neither loads nor trusts its client
-
-        file = shared.redis_password_file
-        client = redis_ports.connect(url, None if file is None else file.read_text("utf-8").strip())
-        self._closers.append(client.aclose)
-        if shared.activity is Shared.REDIS:
-            self.activity = redis_ports.RedisActivity(client)
-        if shared.counters is Shared.REDIS:
-            self.counters = redis_ports.RedisCounters(client, self.sql_counters, self._clock)
-        if shared.hints is Hints.REDIS:
-            self.fanout = redis_ports.RedisFanout(client)
-
-    async def close(self) -> None:
-        for close in self._closers:
-            await close()
 
 
 class _Streams:
@@ -334,7 +325,16 @@ def _courier(config: Config, runtime: Runtime, stores: _Stores) -> Courier:
     letters = Letters(Path(__file__).parent / "templates", sender)
     tokens = MailTokens(runtime.clock, secrets.token_bytes)
     addressing = Addressing(tokens, config.public_url)
-    return Courier(stores.units, letters, addressing, Smtp(config.mail), runtime.clock, runtime.log.warning)
+    last = LastReceipts(stores.units, LogClient(runtime.channels.get("audit")))
+    return Courier(
+        stores.units,
+        letters,
+        addressing,
+        Smtp(config.mail),
+        runtime.clock,
+        runtime.log.warning,
+        {ERASURE_DONE: last.enclosures},
+    )
 
 
 async def _breached(config: Config) -> BreachedSet | None:
@@ -362,13 +362,6 @@ async def _sweep(upkeep: SqlUpkeep, clock: Clock, log: Log) -> None:
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.failure("old rows were not dropped", error)
         await asyncio.sleep(_SWEEP_SECONDS)
-
-
-def _conninfo(config: Config) -> str:
-    url = make_url(config.database.url).set(drivername="postgresql")
-    if config.database.password_file is not None:
-        url = url.set(password=config.database.password_file.read_text("utf-8").strip())
-    return url.render_as_string(hide_password=False)
 
 
 def _service(module: ModuleType, name: str) -> ServiceDescriptor:

@@ -9,16 +9,20 @@ from pathlib import Path
 
 from services.auth import throttle_rules
 from services.auth.checks import ChecksConfig
+from services.auth.erasures.erasure import ErasureConfig
 from services.auth.links.providers import LinksConfig
 from services.auth.passwords import Parameters
 from services.auth.sessions import Limits
 from services.auth.smtp import SmtpConfig
 from services.kit.clients import PeersConfig
-from services.kit.config import ServiceConfig, load
+from services.kit.config import Profile, ServiceConfig, load
 from services.kit.db import DatabaseConfig
 from services.kit.envelope import RootKeyConfig
 from services.kit.telemetry import TelemetryConfig
 from services.kit.tls import TLSConfig
+
+MIN_GRACE_SECONDS = 86400
+"""In production: time enough to read the mail."""
 
 
 class Shared(StrEnum):
@@ -114,11 +118,14 @@ class Config:
     throttle_file: Path = throttle_rules.DEFAULT
     """How often somebody may try; see the file that is the default."""
     shared: SharedConfig = field(default_factory=SharedConfig)
+    erasure: ErasureConfig = field(default_factory=ErasureConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
     links: LinksConfig = field(default_factory=LinksConfig)
 
     def __post_init__(self) -> None:
         self.mail.require_safe(self.service.profile)
+        if self.service.profile is Profile.PRODUCTION and self.erasure.grace_seconds < MIN_GRACE_SECONDS:
+            raise ValueError("erasure.grace_seconds must be at least a day")
         if not self.public_url.startswith("https://") or self.public_url.endswith("/"):
             raise ValueError("public_url is an https origin without a path")
         if self.root_key.file is None or self.root_key != RootKeyConfig(self.root_key.file):

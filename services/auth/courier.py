@@ -14,11 +14,11 @@ from services.auth.store import StoreAway
 from services.kit.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from email.message import EmailMessage
 
     from services.auth.addressing import Addressing
-    from services.auth.mail import Letters, Outgoing
+    from services.auth.mail import Enclosure, Letters, Outgoing
     from services.auth.store import Units
     from services.kit.clock import Clock
 
@@ -46,6 +46,14 @@ class Transport(Protocol):
         ...
 
 
+class Enclosing(Protocol):
+    """Finds the files that come with a mail."""
+
+    async def __call__(self, mail: Outgoing) -> Sequence[Enclosure]:
+        """Return them. Raises Undelivered when they cannot be had now."""
+        ...
+
+
 class Courier:
     """Takes mails from the queue and hands them to the mail server."""
 
@@ -57,6 +65,7 @@ class Courier:
         transport: Transport,
         clock: Clock,
         failed: Callable[[str], None],
+        enclosing: Mapping[str, Enclosing] | None = None,
     ) -> None:
         """Take the collaborators.
 
@@ -67,9 +76,10 @@ class Courier:
             transport: The mail server.
             clock: The clock.
             failed: Called with what went wrong, a constant, for the log.
+            enclosing: What finds the files that come with a mail, by its template.
         """
         self._units, self._letters, self._addressing, self._transport = units, letters, addressing, transport
-        self._clock, self._failed = clock, failed
+        self._clock, self._failed, self._enclosing = clock, failed, enclosing or {}
 
     async def run(self) -> None:
         """Deliver for ever."""
@@ -118,7 +128,9 @@ class Courier:
         if addressed is None:
             return None
         mailbox = email_address.parse(addressed.email).mailbox
-        return self._letters.write(mail, addressed.locale, mailbox, addressed.values, self._clock.now())
+        find = self._enclosing.get(mail.template)
+        enclosures = await find(mail) if find else ()
+        return self._letters.write(mail, addressed.locale, mailbox, addressed.values, self._clock.now(), enclosures)
 
     async def _again(self, mail: Outgoing, *, for_good: bool) -> None:
         if for_good or mail.attempts >= len(PAUSES):

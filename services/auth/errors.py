@@ -35,6 +35,12 @@ PASSWORD_BREACHED = Reason(
 )
 LOCALE_NOT_SUPPORTED = Reason("LOCALE_NOT_SUPPORTED", Code.INVALID_ARGUMENT, "There are no mails in this language.")
 PASSWORD_WRONG = Reason("PASSWORD_WRONG", Code.INVALID_ARGUMENT, "The present password is not right.")
+ERASURE_NOT_REQUESTED = Reason(
+    "ERASURE_NOT_REQUESTED", Code.FAILED_PRECONDITION, "The erasure of this account was not asked for."
+)
+ERASURE_BEGUN = Reason(
+    "ERASURE_BEGUN", Code.FAILED_PRECONDITION, "The erasure of this account has begun and cannot be taken back."
+)
 TOKEN_NOT_VALID = Reason("TOKEN_NOT_VALID", Code.INVALID_ARGUMENT, "The link is not valid: used, too old or not whole.")
 CHALLENGE_NOT_VALID = Reason(
     "CHALLENGE_NOT_VALID",

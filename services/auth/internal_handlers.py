@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from google.protobuf.duration_pb2 import Duration
 
 from services.auth import wire
+from services.auth.erasures.erasure import Phase
 from valv.auth.v1 import session_pb2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from services.auth.assertions import AssertionSigner
+    from services.auth.erasures.erasure import Order
+    from services.auth.erasures.feed import ErasureFeed
     from services.auth.revocations import Broadcaster
     from services.auth.sessions import Sessions
     from services.auth.store import Work
@@ -57,12 +60,13 @@ class SessionHandlers:
 class WatchHandlers:
     """Serves ``valv.auth.v1.WatchService``."""
 
-    def __init__(self, broadcaster: Broadcaster, signer: AssertionSigner) -> None:
+    def __init__(self, broadcaster: Broadcaster, signer: AssertionSigner, erasures: ErasureFeed) -> None:
         """Take the domain."""
-        self._broadcaster, self._signer = broadcaster, signer
+        self._broadcaster, self._signer, self._erasures = broadcaster, signer, erasures
 
-    async def watch(self, _request: session_pb2.WatchRequest, _call: Call) -> AsyncIterator[session_pb2.WatchResponse]:
-        """Stream keys, revocations and signs of life. Each stream begins with the whole of the last minute."""
+    async def watch(self, request: session_pb2.WatchRequest, _call: Call) -> AsyncIterator[session_pb2.WatchResponse]:
+        """Stream keys, revocations, orders to erase and signs of life. It begins with the whole of the last minute."""
+        ordered = request.erasures_after if request.HasField("erasures_after") else None
         yield session_pb2.WatchResponse(keys=session_pb2.KeySet(jwks=self._signer.jwks))
         async for progress in self._broadcaster.follow():
             for revocation in progress.revocations:
@@ -74,3 +78,11 @@ class WatchHandlers:
                 )
             if progress.complete:
                 yield session_pb2.WatchResponse(sequence=progress.sequence, heartbeat=session_pb2.Heartbeat())
+            for order in () if ordered is None else await self._erasures.after(ordered):
+                ordered = order.sequence
+                yield session_pb2.WatchResponse(sequence=progress.sequence, erasure=_order(order))
+
+
+def _order(order: Order) -> session_pb2.ErasureOrder:
+    phase = session_pb2.ERASURE_PHASE_LOG if order.phase is Phase.LOG else session_pb2.ERASURE_PHASE_DATA
+    return session_pb2.ErasureOrder(sequence=order.sequence, account_id=order.account_id, phase=phase)

@@ -53,6 +53,13 @@ class OutboxLedger:
             event.outcome, event.reason = event_pb2.OUTCOME_FAILED, LINK_GIVEN_UP
         await self._outbox.add(self._connection, event)
 
+    async def erasure(self, account_id: str, step: str) -> None:
+        """Record that an erasure began or ended."""
+        event = self._event(f"auth.erasure.{step}")
+        event.subject = account_id
+        event.object.CopyFrom(event_pb2.Object(kind="account", id=account_id))
+        await self._outbox.add(self._connection, event)
+
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:
         """Record the result of a live check."""
         event = self._event(PRACTICE_CHECK)

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -30,6 +30,8 @@ RECOVER = "recover"
 PASSWORD_CHANGED, PASSWORD_RESET = "password_changed", "password_reset"
 EMAIL_CHANGE, EMAIL_CHANGE_NOTICE, EMAIL_TAKEN = "email_change", "email_change_notice", "email_taken"
 EMAIL_CHANGED, EMAIL_CHANGED_OLD = "email_changed", "email_changed_old"
+ERASURE_REQUESTED = "erasure_requested"
+ERASURE_DONE = "erasure_done"
 TEMPLATES = (
     CONFIRM,
     SIGN_UP_ATTEMPT,
@@ -48,7 +50,12 @@ TEMPLATES = (
     EMAIL_TAKEN,
     EMAIL_CHANGED,
     EMAIL_CHANGED_OLD,
+    ERASURE_REQUESTED,
+    ERASURE_DONE,
 )
+
+Enclosure = tuple[str, bytes]
+"""A file that comes with a mail: its name and its bytes, which are text."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,13 @@ class Letters:
                 self._texts[locale, name] = subject.strip(), Template(text), Template(markup)
 
     def write(
-        self, mail: Outgoing, locale: str, recipient: str, values: Mapping[str, str], now: datetime
+        self,
+        mail: Outgoing,
+        locale: str,
+        recipient: str,
+        values: Mapping[str, str],
+        now: datetime,
+        enclosures: Sequence[Enclosure] = (),
     ) -> EmailMessage:
         """Put a mail together.
 
@@ -91,6 +104,7 @@ class Letters:
             recipient: Their mailbox.
             values: What the template names; escaped where it needs to be.
             now: The date of the mail.
+            enclosures: Files that come with it.
         """
         subject, text, markup = self._texts[locale, mail.template]
         local, _, domain = recipient.rpartition("@")
@@ -105,4 +119,6 @@ class Letters:
         message.add_alternative(
             markup.substitute({name: html.escape(value) for name, value in values.items()}), subtype="html"
         )
+        for name, data in enclosures:
+            message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
         return message

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from services.auth import places
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from services.auth.erasures.erasure import Blocked
 
 _NAMES = {"ios": "iOS", "macos": "macOS", "chromeos": "ChromeOS", "curl": "curl", "wget": "wget", "grpc": "gRPC"}
 _NAMELESS = {"", "other"}
@@ -24,6 +27,22 @@ _PLACES = {
         places.UNKNOWN: "okänt",
     },
 }
+_NOTHING = {"en": "nothing", "sv": "ingenting"}
+_KINDS = {
+    "en": {"charge": "records of payments", "refund": "records of refunds", "file": "files"},
+    "sv": {"charge": "betalningsuppgifter", "refund": "återbetalningsuppgifter", "file": "filer"},
+}
+_KEPT = {
+    "en": {
+        "statutory": "{kind} ({count}), which the law demands{until}",
+        "legal_hold": "{kind} ({count}), on which there is a legal hold{until}",
+    },
+    "sv": {
+        "statutory": "{kind} ({count}), som lagen kräver{until}",
+        "legal_hold": "{kind} ({count}), som är rättsligt spärrade{until}",
+    },
+}
+_UNTIL = {"en": " until {day}", "sv": " till och med {day}"}
 _NETWORK = {"en": "the network {place}", "sv": "nätverket {place}"}
 
 
@@ -37,6 +56,20 @@ def device(code: str, locale: str) -> str:
 def place(code: str, locale: str) -> str:
     """Return a coarse place as people say it."""
     return _PLACES[locale].get(code) or _NETWORK[locale].format(place=code)
+
+
+def kept(blocked: Sequence[Blocked], locale: str) -> str:
+    """Return what an erasure had to leave, and why, in words."""
+    if not blocked:
+        return _NOTHING[locale]
+    return "; ".join(
+        _KEPT[locale][item.cause].format(
+            count=item.count,
+            kind=_KINDS[locale].get(item.kind, item.kind),
+            until=_UNTIL[locale].format(day=f"{item.until:%Y-%m-%d}") if item.until else "",
+        )
+        for item in blocked
+    )
 
 
 def moment(time: datetime) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth.dossier.sql import SqlDossiers
+from services.auth.erasures.sql import SqlErasures
 from services.auth.factors.sql import SqlFactors
 from services.auth.ledger import OutboxLedger
 from services.auth.links.sql_links import SqlLinks, SqlRevocationQueue
@@ -29,14 +30,23 @@ if TYPE_CHECKING:
     from services.kit.outbox import Outbox
 
 
+class SqlLifecycle:
+    """What concerns an account as a whole."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self.standings = SqlStandings(connection)
+        self.dossiers = SqlDossiers(connection)
+        self.erasures = SqlErasures(connection)
+
+
 class SqlStore:
     """All stores over one transaction."""
 
     def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
         """Take the transaction and the outbox that shares it."""
         self.accounts = SqlAccounts(connection)
-        self.dossiers = SqlDossiers(connection)
-        self.standings = SqlStandings(connection)
+        self.lifecycle = SqlLifecycle(connection)
         self.sessions = SqlSessions(connection)
         self.devices = SqlDevices(connection)
         self.revocations = SqlRevocations(connection)

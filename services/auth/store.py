@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from services.auth.accounts import Account
     from services.auth.dossier.dossier import KnownDevice
     from services.auth.email_changes import EmailChange
+    from services.auth.erasures.store import ErasureStore
     from services.auth.factors.store import FactorStore
     from services.auth.links.store import LinkStore, RevocationQueue
     from services.auth.mail import Outgoing
@@ -232,6 +233,10 @@ class Ledger(Protocol):
         """Record that a token was revoked at a third party, or that this was given up."""
         ...
 
+    async def erasure(self, account_id: str, step: str) -> None:
+        """Record that an erasure began ("begin") or ended ("end")."""
+        ...
+
     async def practice(self, check: str, measured: int, *, kept: bool) -> None:
         """Record the result of a live check."""
         ...
@@ -288,8 +293,13 @@ class Mailing(Protocol):
         ...
 
 
-class Store(Mailing, Protocol):
-    """All stores over one transaction."""
+class LifecycleStore(Protocol):
+    """What concerns an account as a whole."""
+
+    @property
+    def standings(self) -> StandingStore:
+        """Whether accounts are disabled."""
+        ...
 
     @property
     def dossiers(self) -> DossierStore:
@@ -297,8 +307,17 @@ class Store(Mailing, Protocol):
         ...
 
     @property
-    def standings(self) -> StandingStore:
-        """Whether accounts are disabled."""
+    def erasures(self) -> ErasureStore:
+        """Erasures."""
+        ...
+
+
+class Store(Mailing, Protocol):
+    """All stores over one transaction."""
+
+    @property
+    def lifecycle(self) -> LifecycleStore:
+        """What concerns an account as a whole."""
         ...
 
     @property

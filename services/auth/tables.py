@@ -92,6 +92,50 @@ revocations = Table(
     Column("revoked_us", BigInteger, nullable=False, index=True),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("account_id", String(30), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("requested_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False, index=True),
+)
+
+erasure_head = Table(
+    "erasure_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+erasure_orders = Table(
+    "erasure_orders",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", String(30), nullable=False),
+    Column("phase", String(16), nullable=False),
+)
+
+erasure_parts = Table(
+    "erasure_parts",
+    metadata,
+    Column("account_id", String(30), primary_key=True),
+    Column("service", String(32), primary_key=True),
+    Column("event_id", String(30), nullable=False),
+    Column("done_us", BigInteger, nullable=False),
+)
+
+erasure_blocked = Table(
+    "erasure_blocked",
+    metadata,
+    Column("account_id", String(30), primary_key=True),
+    Column("service", String(32), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("cause", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=True),
+)
+
 mails = Table(
     "mails",
     metadata,

@@ -9,20 +9,23 @@ from services.billing.cards import Cards
 from services.billing.charging import Charging
 from services.billing.checks import Checks
 from services.billing.config import Config, GatewayConfig
+from services.billing.erasure import Eraser
 from services.billing.handlers import CardHandlers, ChargeHandlers, ExportHandlers, PaymentHandlers
 from services.billing.resolver import Resolver
 from services.billing.stripe_gateway import StripeGateway
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
+from services.kit.erasure import Follower
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
 from services.kit.server import Handlers
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
+from valv.auth.v1 import session_pb2
 from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
-REVISION = "0001"
+REVISION = "0002"
 AUDIENCE = "valv"
 LEASE_REQUESTS = 6
 """A call makes at most so many requests to the gateway; none may work on an operation for longer."""
@@ -50,7 +53,10 @@ async def build(config: Config, runtime: Runtime) -> Application:
     sessions = RevocationState(clock)
     gateway = _gateway(config.gateway, runtime)
     charging = Charging(gateway, clock, ids, timedelta(seconds=LEASE_REQUESTS * config.gateway.timeout_seconds))
-    resolver = Resolver(database, TaskLedger(outbox), charging, gateway, clock, runtime.log)
+    ledger = TaskLedger(outbox)
+    eraser = Eraser(outbox, ledger, gateway, clock, config.statutory)
+    follower = await _follower(database, eraser, runtime)
+    resolver = Resolver(database, ledger, charging, gateway, clock, runtime.log)
     checks = Checks(
         outbox,
         lambda: egress.handshake(config.gateway.address, config.gateway.ca_bundle),
@@ -67,10 +73,20 @@ async def build(config: Config, runtime: Runtime) -> Application:
         handlers=_handlers(CardHandlers(Cards(gateway, clock, ids), config.gateway), ChargeHandlers(charging)),
         outbox=outbox,
         verifier=AssertionVerifier(sessions, clock, config.public_url, AUDIENCE),
-        tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, resolver.run, checks.run),
+        tasks=(
+            *(Watch(runtime.channels.get("auth"), sessions, clock, follower).run, follower.run),
+            *(resolver.run, checks.run, lambda: eraser.run(runtime.log)),
+        ),
         probes=(database.ping, followed),
         closers=(gateway.close, database.close),
     )
+
+
+async def _follower(database: Database, eraser: Eraser, runtime: Runtime) -> Follower:
+    auth = runtime.channels.get("auth")
+    made = Follower(database, auth, eraser.erase, session_pb2.ERASURE_PHASE_DATA, runtime.log)
+    await made.load()
+    return made
 
 
 def _handlers(cards: CardHandlers, charges: ChargeHandlers) -> Handlers:

@@ -100,6 +100,8 @@ class Checks:
 async def _texts(connection: AsyncConnection, table: Table) -> AsyncIterator[str]:
     """Yield every text of a table that a caller or the gateway could have put there."""
     columns = [column for column in table.columns if isinstance(column.type, String | LargeBinary)]
+    if not columns:
+        return
     rows = await connection.stream(select(*columns).execution_options(yield_per=_PAGE))
     async for row in rows:
         for value in row:

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.billing.erasure import StatutoryConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import Profile, ServiceConfig
 from services.kit.db import DatabaseConfig
@@ -71,6 +72,7 @@ class Config:
     gateway: GatewayConfig
     public_url: str
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+    statutory: StatutoryConfig = field(default_factory=StatutoryConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
+from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
 metadata = MetaData()
@@ -114,7 +115,15 @@ refunds = Table(
     Index("refunds_due", "state", "due_ms"),
 )
 
+erased = Table(
+    "erased",
+    metadata,
+    Column("account_id", String(30), primary_key=True),
+    Column("until_ms", BigInteger, nullable=False, index=True),
+)
+
 outbox, outbox_state = outbox_tables(metadata)
+erasure_table(metadata)
 
 
 def insert_once(dialect: str, table: Table) -> ReturningInsert[Any]:

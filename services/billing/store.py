@@ -22,7 +22,8 @@ def milliseconds(time: datetime) -> int:
     return int(time.timestamp() * 1000)
 
 
-def _time(value: int) -> datetime:
+def from_milliseconds(value: int) -> datetime:
+    """Return a stored time."""
     return datetime.fromtimestamp(value / 1000, UTC)
 
 
@@ -36,13 +37,14 @@ def _row(made: Any) -> dict[str, Any]:
 
 def _fields(row: RowMapping) -> dict[str, Any]:
     fields: dict[str, Any] = dict(row)
-    fields["create_time"] = _time(fields.pop("create_ms"))
+    fields["create_time"] = from_milliseconds(fields.pop("create_ms"))
     if "due_ms" in fields:
-        fields["due"] = _time(fields.pop("due_ms"))
+        fields["due"] = from_milliseconds(fields.pop("due_ms"))
     return fields
 
 
-def _card(row: RowMapping) -> Card:
+def card_of(row: RowMapping) -> Card:
+    """Return the card of a row."""
     fields = _fields(row)
     del fields["removing"]
     return Card(**fields)
@@ -86,14 +88,14 @@ async def setup(connection: AsyncConnection, account: str, setup_id: str) -> Car
 
 async def cards(connection: AsyncConnection, account: str) -> Sequence[Card]:
     """Read an account's cards, newest first."""
-    return [_card(row) for row in (await connection.execute(sql.live_cards(account))).mappings()]
+    return [card_of(row) for row in (await connection.execute(sql.live_cards(account))).mappings()]
 
 
 async def card_of_method(connection: AsyncConnection, account: str, method: str) -> Card | None:
     """Read the card of a token."""
     statement = sql.live_cards(account).where(sql.cards.c.gateway_method == method)
     row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else _card(row)
+    return None if row is None else card_of(row)
 
 
 async def add_card(connection: AsyncConnection, card: Card) -> Card | None:
@@ -108,7 +110,7 @@ async def begin_removal(connection: AsyncConnection, account: str, card_id: str)
     await connection.execute(sql.mark_removing(account, card_id))
     statement = select(sql.cards).where(sql.cards.c.account_id == account, sql.cards.c.card_id == card_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else _card(row)
+    return None if row is None else card_of(row)
 
 
 async def end_removal(connection: AsyncConnection, card: Card) -> bool:
@@ -120,7 +122,7 @@ async def end_removal(connection: AsyncConnection, card: Card) -> bool:
 async def removals(connection: AsyncConnection, limit: int) -> Sequence[Card]:
     """Read cards whose removal was begun."""
     rows = await connection.execute(select(sql.cards).where(sql.cards.c.removing).limit(limit))
-    return [_card(row) for row in rows.mappings()]
+    return [card_of(row) for row in rows.mappings()]
 
 
 async def add_charge(connection: AsyncConnection, charge: Charge) -> bool:

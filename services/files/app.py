@@ -9,6 +9,7 @@ from services.files.blobs_directory import DirectoryBlobs
 from services.files.blobs_s3 import S3Blobs, connect
 from services.files.checks import CiphertextCheck, PracticeRecords
 from services.files.content import ContentHandlers
+from services.files.erasure import Eraser
 from services.files.handlers import ExportHandlers, FileHandlers
 from services.files.keys import FileKeys
 from services.files.keystore import KeyStore
@@ -22,6 +23,7 @@ from services.files.uploads import UploadLimits, Uploads
 from services.files.workers import Workers
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
+from services.kit.erasure import Follower
 from services.kit.http import HttpSurface
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
@@ -29,6 +31,7 @@ from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
+from valv.auth.v1 import session_pb2
 from valv.files.v1 import export_pb2, file_pb2
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ async def build(config: Config, runtime: Runtime) -> Application:
     verifier = AssertionVerifier(sessions, clock, config.public_url, "valv")
     library, shredder, practices = Library(stores, clock), Shredder(stores), PracticeRecords(outbox)
     limits = UploadLimits(config.limits.max_file_bytes, config.reconcile.upload_grace_seconds)
+    eraser = Eraser(stores, shredder, outbox, clock)
+    auth = runtime.channels.get("auth")
+    follower = Follower(stores.database, auth, eraser.erase, session_pb2.ERASURE_PHASE_DATA, log)
+    await follower.load()
     uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, limits)
     reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
     check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
@@ -62,7 +69,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         handlers={_FILES: FileHandlers(library, stores.rows, shredder), _EXPORT: ExportHandlers(library)},
         outbox=outbox,
         verifier=verifier,
-        tasks=(Watch(runtime.channels.get("auth"), sessions, clock).run, reconciler.run, check.run),
+        tasks=(Watch(auth, sessions, clock, follower).run, follower.run, reconciler.run, check.run),
         probes=(stores.database.ping, keys_database.ping, followed),
         closers=(stores.workers.close, stores.database.close, keys_database.close),
         surfaces=(lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, content, config.data_listen),),

@@ -79,6 +79,10 @@ class CustomerKeys(Protocol):
         """Return the owner's key, making it the first time."""
         ...
 
+    async def destroy(self, owner: str) -> bool:
+        """Destroy the owner's key for good; tells whether there was one."""
+        ...
+
 
 class WrappedKeys(Protocol):
     """Where wrapped keys are kept: the keys database."""
@@ -137,6 +141,10 @@ class FileKeys:
             file: FileKey(wanted[file], _opened(owner, wrapped, wanted[file].context(_WRAP)))
             for file, wrapped in kept.items()
         }
+
+    async def forget(self, customer: str) -> None:
+        """Destroy the customer's key: none of their files' keys can be unwrapped any more, nor a new one made."""
+        await self._customers.destroy(customer)
 
     async def destroy(self, file: str) -> None:
         """Destroy a file's key."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
+from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-MAIN_REVISION = "0001"
+MAIN_REVISION = "0002"
 KEYS_REVISION = "0001"
 
 metadata = MetaData()
 outbox_tables(metadata)
+erasure_table(metadata)
 
 files = Table(
     "files",

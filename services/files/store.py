@@ -124,6 +124,17 @@ class Store:
         await connection.execute(insert(sql.shreds).values(file_id=file, asked_ms=now_ms))
         return int(size)
 
+    async def remove_all(self, connection: AsyncConnection, customer: str, now_ms: int) -> Sequence[str]:
+        """Remove all of a customer's files and uploads and mark them to be shredded; returns their ids."""
+        gone: list[str] = []
+        for table in (sql.files, sql.uploads):
+            query = delete(table).where(table.c.customer == customer).returning(table.c.file_id)
+            gone += (await connection.execute(query)).scalars().all()
+        await connection.execute(delete(sql.usage).where(sql.usage.c.customer == customer))
+        if gone:
+            await connection.execute(insert(sql.shreds), [{"file_id": file, "asked_ms": now_ms} for file in gone])
+        return gone
+
     async def get(self, connection: AsyncConnection, customer: str, file: str) -> StoredFile | None:
         """Return a customer's file."""
         query = select(sql.files).where(sql.files.c.file_id == file, sql.files.c.customer == customer)

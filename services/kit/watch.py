@@ -11,7 +11,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from joserfc.errors import JoseError
@@ -100,14 +100,33 @@ class RevocationState:
             del self._revoked[oldest]
 
 
+class Erasures(Protocol):
+    """Takes orders to erase."""
+
+    @property
+    def position(self) -> int:
+        """The number of the last order that was received."""
+        ...
+
+    def take(self, order: session_pb2.ErasureOrder) -> None:
+        """Take an order."""
+        ...
+
+
 class Watch:
     """Follows auth's stream for as long as the process runs."""
 
-    def __init__(self, channel: grpc.aio.Channel, state: RevocationState, clock: Clock) -> None:
-        """Take the channel to auth and the state to feed; the clock says in the log how long it was not fed."""
+    def __init__(
+        self, channel: grpc.aio.Channel, state: RevocationState, clock: Clock, erasures: Erasures | None = None
+    ) -> None:
+        """Take the channel to auth and the state to feed; the clock says in the log how long it was not fed.
+
+        ``erasures`` takes the orders to erase, in a service that keeps data of customers.
+        """
         self._stub: Any = session_pb2_grpc.WatchServiceStub(channel)
         self._state = state
         self._clock = clock
+        self._erasures = erasures
         self._log = Log("watch")
         self._sequence = 0
         self._lost_at: float | None = clock.monotonic()
@@ -127,7 +146,9 @@ class Watch:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        call = self._stub.Watch(session_pb2.WatchRequest(after=self._sequence), wait_for_ready=True)
+        after = None if self._erasures is None else self._erasures.position
+        request = session_pb2.WatchRequest(after=self._sequence, erasures_after=after)
+        call = self._stub.Watch(request, wait_for_ready=True)
         try:
             while True:
                 async with asyncio.timeout(SILENT_SECONDS):
@@ -140,6 +161,10 @@ class Watch:
 
     def _take(self, message: session_pb2.WatchResponse) -> None:
         kind = message.WhichOneof("body")
+        if kind == "erasure":
+            if self._erasures is not None:
+                self._erasures.take(message.erasure)
+            return
         if kind == "keys":
             self._state.replace_keys(message.keys.jwks)
         elif kind == "revocation":

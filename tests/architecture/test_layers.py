@@ -14,9 +14,9 @@ WIRE_AND_SQL = {"grpc", "google", "valv", "sqlalchemy", "alembic"}
 # What stands at the edge of every service, and the adapters beside it that each one adds. The rest is domain.
 EDGE = {"app", "handlers", "sql", "store", "migrations", "__main__"}
 ADAPTERS = {
-    "auth": {"ledger", "tables", "wire"},
+    "auth": {"ledger", "log_client", "replicas", "tables", "wire"},
     "files": {"content", "keystore", "views"},
-    "billing": {"books", "checks", "resolver"},
+    "billing": {"books", "erased", "checks", "resolver"},
     "audit": {"checkpoints", "journal", "wire"},
 }
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from services.billing import sql
+from services.billing.books import TaskLedger
 from services.billing.checks import CARD_NUMBERS, Checks
+from services.billing.erasure import Eraser, StatutoryConfig
 from services.billing.errors import (
     CARD_NOT_FOUND,
     CARD_REMOVAL_PENDING,
@@ -19,10 +22,12 @@ from services.billing.errors import (
     OPERATION_IN_PROGRESS,
     REFUND_EXCEEDS_CHARGE,
 )
+from services.kit.erasure import EraseAway
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, Fault, Reason
 from services.kit.telemetry import Log
 from tests.support import billing_desk, sandbox
 from tests.support.billing_desk import CARDS, CHARGES, EXPORTS, PAYMENTS, Desk
+from tests.support.clock import FakeClock
 from valv.audit.v1 import event_pb2
 from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
 
@@ -229,3 +234,40 @@ async def test_an_export_holds_cards_charges_and_what_was_given_back(desk: Desk)
     for wrong in (export_pb2.ExportBillingRequest(page_size=-1), export_pb2.ExportBillingRequest(page_token="x")):
         with refused(INVALID_ARGUMENT):
             await desk.call(EXPORTS, "export_billing", wrong, account=ANNA)
+
+
+@pytest.mark.clause("P11", "P14")
+async def test_an_erasure_removes_cards_everywhere_and_keeps_what_the_law_demands(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    await desk.add_card(ANNA, "5555555555554444")
+    theirs = await desk.add_card(BERT)
+    charge = await desk.charge(ANNA, "key")
+    request = charge_pb2.CreateRefundRequest(idempotency_key="back", charge_id=charge.charge_id, amount_minor=300)
+    await desk.call(CHARGES, "create_refund", request, role="shop")
+    clock = FakeClock(desk.clock.now())
+    eraser = Eraser(desk.outbox, TaskLedger(desk.outbox), desk.gateway, clock, StatutoryConfig(keep_days=10))
+    for _ in range(2):
+        erased = await eraser.erase(ANNA)
+        assert [(item.kind, item.count) for item in erased.blocked] == [("charge", 1), ("refund", 1)]
+        assert all(item.until and 9 < (item.until - clock.now()).days + 1 <= 10 for item in erased.blocked)
+    assert await desk.cards(ANNA) == []
+    assert [card.card_id for card in await desk.cards(BERT)] == [theirs.card_id]
+    assert await eraser.release() == 0
+    clock.advance(11 * 86400)
+    assert await eraser.release() == 1
+    async with desk.outbox.database.read() as connection:
+        for table in (sql.charges, sql.refunds, sql.cards, sql.customers, sql.setups, sql.erased):
+            assert (await connection.execute(select(table).where(table.c.account_id == ANNA))).all() == []
+    counts = [one.details.count for one in await desk.events() if one.action == "billing.account.erase"]
+    assert counts == [5, 0]
+    assert [one.details.count for one in await desk.events() if one.action == "billing.account.release"] == [2]
+
+
+async def test_an_erasure_waits_for_a_gateway_that_does_not_answer(desk: Desk) -> None:
+    await desk.add_card(ANNA)
+    eraser = Eraser(desk.outbox, TaskLedger(desk.outbox), desk.gateway, desk.clock, StatutoryConfig())
+    await desk.psp.fault("POST */detach", "drop_before", count=9)
+    with pytest.raises(EraseAway):
+        await eraser.erase(ANNA)
+    assert await desk.cards(ANNA) == [], "it is used no more"
+    assert [one for one in await desk.events() if one.action == "billing.account.erase"] == []

@@ -21,6 +21,8 @@ from deploy.cli.stack import Stack
 from tests.support.limits import lift
 
 T = TypeVar("T")
+ERASURE_GRACE = 6
+"""For how many seconds an erasure can be taken back here."""
 
 
 class Live:
@@ -29,7 +31,7 @@ class Live:
     def __init__(self, state: Path, log_level: str = "INFO") -> None:
         """Prepare an installation in the folder; nothing runs yet."""
         ports = Ports.of(free_ports(len(Ports.__dataclass_fields__)))
-        self.layout = Layout(state, ports, credential_calls=1000, log_level=log_level)
+        self.layout = Layout(state, ports, credential_calls=1000, erasure_grace=ERASURE_GRACE, log_level=log_level)
         self.layout.make()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.auth.factors.holdings import Factor
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 from services.kit.ids import check
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.auth.accounts import Account
+    from services.auth.links.store import Link
     from services.auth.sessions import Session
-    from services.auth.store import Readable
+    from services.auth.store import Readable, Store
 
 DEFAULT_PAGE = 200
 MOST_PAGE = 500
@@ -33,12 +35,26 @@ class KnownDevice:
 
 
 @dataclass(frozen=True)
+class KnownFactor:
+    """A second factor or passkey, without what it is checked with."""
+
+    kind: str
+    factor_id: str = ""
+    display_name: str = ""
+    created: datetime | None = None
+    used: datetime | None = None
+    left: int = 0
+
+
+@dataclass(frozen=True)
 class Dossier:
     """A page of what auth holds; what is not paged is on the first page only."""
 
     account: Account | None
     has_password: bool
     devices: Sequence[KnownDevice]
+    factors: Sequence[KnownFactor]
+    links: Sequence[Link]
     sessions: Sequence[Session]
     next_token: str
 
@@ -54,18 +70,35 @@ async def export(work: Readable, account_id: str, size: int, token: str) -> Doss
         account = await store.accounts.get(account_id)
         if account is None:
             raise Fault(NOT_FOUND)
-        found = await store.dossiers.sessions(account_id, token, limit + 1)
+        found = await store.lifecycle.dossiers.sessions(account_id, token, limit + 1)
         page, more = found[:limit], len(found) > limit
         following = page[-1].session_id if more else ""
         if token:
-            return Dossier(None, has_password=False, devices=(), sessions=page, next_token=following)
+            return Dossier(
+                None, has_password=False, devices=(), factors=(), links=(), sessions=page, next_token=following
+            )
         return Dossier(
             account,
-            has_password=await store.dossiers.has_password(account_id),
-            devices=await store.dossiers.devices(account_id),
+            has_password=await store.lifecycle.dossiers.has_password(account_id),
+            devices=await store.lifecycle.dossiers.devices(account_id),
+            factors=await _factors(store, account_id),
+            links=await store.links.connected(account_id),
             sessions=page,
             next_token=following,
         )
+
+
+async def _factors(store: Store, account_id: str) -> Sequence[KnownFactor]:
+    app, left = await store.factors.totp.find(account_id), await store.factors.recovery_codes.left(account_id)
+    found = [
+        KnownFactor(Factor.PASSKEY.value, key.passkey_id, key.display_name, key.created, key.used)
+        for key in await store.factors.passkeys.of(account_id)
+    ]
+    if app is not None and app.confirmed is not None:
+        found.append(KnownFactor(Factor.TOTP.value, created=app.confirmed))
+    if left:
+        found.append(KnownFactor(Factor.RECOVERY_CODE.value, left=left))
+    return found
 
 
 def _limit(size: int, token: str) -> int:

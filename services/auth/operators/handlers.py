@@ -6,6 +6,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from services.auth import email_address, wire
+from services.auth.erasures.erasure import State
+from services.auth.erasures.handlers import CAUSES
 from services.auth.operators.standing import Cause
 from services.kit.faults import INVALID_ARGUMENT, Fault
 from services.kit.ids import check
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from services.auth.erasures.erasure import Erasures, Part
     from services.auth.operators.standing import Standing, Standings
     from services.auth.revocations import Broadcaster
     from services.auth.store import Work
@@ -29,15 +32,25 @@ _CAUSES = {
     operator_pb2.DISABLE_REASON_ABUSE: Cause.ABUSE,
     operator_pb2.DISABLE_REASON_LEGAL: Cause.LEGAL,
 }
+_STATES = {
+    State.REQUESTED: operator_pb2.GetErasureProgressResponse.STATE_REQUESTED,
+    State.DATA: operator_pb2.GetErasureProgressResponse.STATE_DATA,
+    State.TELLING: operator_pb2.GetErasureProgressResponse.STATE_TELLING,
+    State.LOG: operator_pb2.GetErasureProgressResponse.STATE_LOG,
+    State.ERASED: operator_pb2.GetErasureProgressResponse.STATE_ERASED,
+}
+_KEPT_BECAUSE = {cause: number for number, cause in CAUSES.items()}
 _REASONS = {cause.value: reason for reason, cause in _CAUSES.items()}
 
 
 class OperatorHandlers:
     """Serves ``valv.auth.v1.OperatorService``."""
 
-    def __init__(self, standings: Standings, broadcaster: Broadcaster, work: Callable[[Call], Work]) -> None:
+    def __init__(
+        self, standings: Standings, erasures: Erasures, broadcaster: Broadcaster, work: Callable[[Call], Work]
+    ) -> None:
         """Take the domain."""
-        self._standings, self._broadcaster, self._work = standings, broadcaster, work
+        self._standings, self._erasures, self._broadcaster, self._work = standings, erasures, broadcaster, work
 
     async def announce_certificate(
         self, request: operator_pb2.AnnounceCertificateRequest, call: Call
@@ -88,6 +101,24 @@ class OperatorHandlers:
         await work.commit()
         await self._broadcaster.announce()
         return operator_pb2.EndSessionsResponse(ended_sessions=ended)
+
+    async def get_erasure_progress(
+        self, request: operator_pb2.GetErasureProgressRequest, call: Call
+    ) -> operator_pb2.GetErasureProgressResponse:
+        """Tell how far an erasure has come."""
+        erasure, parts = await self._erasures.progress(self._work(call), call.record, _id(request.account_id))
+        return operator_pb2.GetErasureProgressResponse(
+            state=_STATES[erasure.state], due_time=wire.timestamp(erasure.due), parts=[_part(part) for part in parts]
+        )
+
+
+def _part(part: Part) -> operator_pb2.ErasurePart:
+    shown = operator_pb2.ErasurePart(service=part.service, time=wire.timestamp(part.done), event_id=part.event_id)
+    for item in part.blocked:
+        made = shown.blocked.add(kind=item.kind, count=item.count, cause=_KEPT_BECAUSE[item.cause])
+        if item.until is not None:
+            made.until.CopyFrom(wire.timestamp(item.until))
+    return shown
 
 
 def _id(text: str) -> str:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from services.auth.erasures.erasure import State
+from services.auth.errors import ERASURE_BEGUN
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class Standings:
             if isinstance(wanted, str):
                 account = await store.accounts.get(wanted)
             else:
-                account = await store.standings.find(wanted.lookup)
+                account = await store.lifecycle.standings.find(wanted.lookup)
             if account is None:
                 raise Fault(NOT_FOUND)
             trail.subject = account.account_id
@@ -82,7 +84,7 @@ class Standings:
             Fault: NOT_FOUND.
         """
         store = await work.write()
-        if not await store.standings.disable(account_id, cause.value, self._clock.now()):
+        if not await store.lifecycle.standings.disable(account_id, cause.value, self._clock.now()):
             raise Fault(NOT_FOUND)
         trail.subject = account_id
         ended = await self._sessions.end_all(store.sessions, store.revocations, account_id)
@@ -92,10 +94,13 @@ class Standings:
         """Enable an account; its sessions stay ended.
 
         Raises:
-            Fault: NOT_FOUND.
+            Fault: NOT_FOUND, or ERASURE_BEGUN: there is no way back.
         """
         store = await work.write()
-        if not await store.standings.enable(account_id):
+        erasure = await store.lifecycle.erasures.get(account_id)
+        if erasure is not None and erasure.state is not State.REQUESTED:
+            raise Fault(ERASURE_BEGUN)
+        if not await store.lifecycle.standings.enable(account_id):
             raise Fault(NOT_FOUND)
         trail.subject = account_id
         return await self._after(store, account_id)

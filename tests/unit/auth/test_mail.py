@@ -22,6 +22,8 @@ VALUES = {
     "place": "the network 192.0.0.0/16",
     "old": "anna@example.com",
     "new": "anna@example.net",
+    "due": "2026-11-29 12:00 UTC",
+    "kept": "nothing",
 }
 
 

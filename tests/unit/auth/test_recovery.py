@@ -183,7 +183,7 @@ async def test_a_disabled_account_recovers_nothing_and_its_links_are_dead(world:
     await recover(world)
     token = await world.mailed_token()
     async with world.units.write() as store:
-        await store.standings.disable(account, "abuse", world.clock.now())
+        await store.lifecycle.standings.disable(account, "abuse", world.clock.now())
     await recover(world)
     assert await mails(world) == []
     assert (await refusal(reset(world, token))).reason is TOKEN_NOT_VALID

@@ -210,6 +210,7 @@ class World:
         async with self.database.write() as connection:
             await connection.run_sync(tables.metadata.create_all)
             await connection.execute(insert(tables.revocation_head).values(id=1, sequence=0))
+            await connection.execute(insert(tables.erasure_head).values(id=1, sequence=0))
         keys = MetaData()
         keyring_tables(keys)
         async with self.keys_database.write() as connection:

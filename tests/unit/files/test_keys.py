@@ -65,6 +65,9 @@ async def test_a_root_that_is_away_is_said_to_be_away(house: House) -> None:
         async def get_or_create(self, owner: str) -> bytes:
             raise RootKeyError
 
+        async def destroy(self, owner: str) -> bool:
+            raise RootKeyError
+
     keys = FileKeys(KeyStore(house.keys_database), Away(), bytes)
     for work in (keys.create(REF), keys.open(REF)):
         with pytest.raises(Fault) as caught:

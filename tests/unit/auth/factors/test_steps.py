@@ -255,7 +255,7 @@ async def test_who_is_disabled_gets_no_session_with_whatever_factor(anna: Member
     async with anna.world.work() as work:
         alone = await anna.world.factors.steps.begin_passkey(work)
     async with anna.world.units.write() as store:
-        await store.standings.disable(anna.account_id, "compromised", anna.world.clock.now())
+        await store.lifecycle.standings.disable(anna.account_id, "compromised", anna.world.clock.now())
     answer = anna.device.get(alone.passkey_options)
     assert await reason(anna.proceed(alone.challenge, Factor.PASSKEY, answer)) is BAD_CREDENTIALS
     assert await reason(anna.proceed(asked.challenge, Factor.TOTP, anna.code())) is BAD_CREDENTIALS

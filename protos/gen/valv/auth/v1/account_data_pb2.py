@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvalv/auth/v1/account_data.proto\x12\x0cvalv.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"=\n\x14\x45xportAccountRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xc0\x01\n\x15\x45xportAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.ExportedAccount\x12/\n\x08sessions\x18\x02 \x03(\x0b\x32\x1d.valv.auth.v1.ExportedSession\x12-\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x1c.valv.auth.v1.ExportedDevice\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"\xbd\x01\n\x0f\x45xportedAccount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0chas_password\x18\x06 \x01(\x08\"\xe2\x01\n\x0f\x45xportedSession\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclose_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x66\x61\x63tors\x18\x05 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\r\n\x05place\x18\x07 \x01(\t\"\x7f\n\x0e\x45xportedDevice\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12.\n\nfirst_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb8\x01\n\x12\x41\x63\x63ountDataService\x12\xa1\x01\n\rExportAccount\x12\".valv.auth.v1.ExportAccountRequest\x1a#.valv.auth.v1.ExportAccountResponse\"G\xca\xda\x18)\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x03*\x17\n\x13\x61uth.account.export\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/account:exportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvalv/auth/v1/account_data.proto\x12\x0cvalv.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"\x17\n\x15RequestErasureRequest\"@\n\x16RequestErasureResponse\x12&\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Erasure\"\x16\n\x14\x43\x61ncelErasureRequest\"\x17\n\x15\x43\x61ncelErasureResponse\"\x13\n\x11GetErasureRequest\"<\n\x12GetErasureResponse\x12&\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x15.valv.auth.v1.Erasure\"i\n\x07\x45rasure\x12\x30\n\x0crequest_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x14\x45xportAccountRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x9a\x02\n\x15\x45xportAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.ExportedAccount\x12/\n\x08sessions\x18\x02 \x03(\x0b\x32\x1d.valv.auth.v1.ExportedSession\x12-\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x1c.valv.auth.v1.ExportedDevice\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12-\n\x07\x66\x61\x63tors\x18\x05 \x03(\x0b\x32\x1c.valv.auth.v1.ExportedFactor\x12)\n\x05links\x18\x06 \x03(\x0b\x32\x1a.valv.auth.v1.ExportedLink\"\xa6\x01\n\x0c\x45xportedLink\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x30\n\x0c\x63onsent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onnect_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb4\x01\n\x0e\x45xportedFactor\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tfactor_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04left\x18\x06 \x01(\x05\"\xbd\x01\n\x0f\x45xportedAccount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0chas_password\x18\x06 \x01(\x08\"\xe2\x01\n\x0f\x45xportedSession\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclose_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x66\x61\x63tors\x18\x05 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\r\n\x05place\x18\x07 \x01(\t\"\x7f\n\x0e\x45xportedDevice\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12.\n\nfirst_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa0\x05\n\x12\x41\x63\x63ountDataService\x12\xa1\x01\n\rExportAccount\x12\".valv.auth.v1.ExportAccountRequest\x1a#.valv.auth.v1.ExportAccountResponse\"G\xca\xda\x18)\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x03*\x17\n\x13\x61uth.account.export\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/account:export\x12\xa7\x01\n\x0eRequestErasure\x12#.valv.auth.v1.RequestErasureRequest\x1a$.valv.auth.v1.RequestErasureResponse\"J\xca\xda\x18*\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x02*\x18\n\x14\x61uth.erasure.request\x10\x02\x82\xd3\xe4\x93\x02\x16\"\x11/v1/account:erase:\x01*\x12\xa6\x01\n\rCancelErasure\x12\".valv.auth.v1.CancelErasureRequest\x1a#.valv.auth.v1.CancelErasureResponse\"L\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61uth.erasure.cancel\x10\x02\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/account:cancelErasure:\x01*\x12\x92\x01\n\nGetErasure\x12\x1f.valv.auth.v1.GetErasureRequest\x1a .valv.auth.v1.GetErasureResponse\"A\xca\xda\x18\"\n\x05\x65nvoy\x10\x02 \x03*\x15\n\x11\x61uth.erasure.read\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/account/erasureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +36,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCOUNTDATASERVICE'].methods_by_name['ExportAccount']._loaded_options = None
   _globals['_ACCOUNTDATASERVICE'].methods_by_name['ExportAccount']._serialized_options = b'\312\332\030)\n\005envoy\020\002\032\003\010\330\004 \003*\027\n\023auth.account.export\020\001\202\323\344\223\002\024\022\022/v1/account:export'
-  _globals['_EXPORTACCOUNTREQUEST']._serialized_start=142
-  _globals['_EXPORTACCOUNTREQUEST']._serialized_end=203
-  _globals['_EXPORTACCOUNTRESPONSE']._serialized_start=206
-  _globals['_EXPORTACCOUNTRESPONSE']._serialized_end=398
-  _globals['_EXPORTEDACCOUNT']._serialized_start=401
-  _globals['_EXPORTEDACCOUNT']._serialized_end=590
-  _globals['_EXPORTEDSESSION']._serialized_start=593
-  _globals['_EXPORTEDSESSION']._serialized_end=819
-  _globals['_EXPORTEDDEVICE']._serialized_start=821
-  _globals['_EXPORTEDDEVICE']._serialized_end=948
-  _globals['_ACCOUNTDATASERVICE']._serialized_start=951
-  _globals['_ACCOUNTDATASERVICE']._serialized_end=1135
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['RequestErasure']._loaded_options = None
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['RequestErasure']._serialized_options = b'\312\332\030*\n\005envoy\020\002\032\003\010\330\004 \002*\030\n\024auth.erasure.request\020\002\202\323\344\223\002\026\"\021/v1/account:erase:\001*'
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['CancelErasure']._loaded_options = None
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['CancelErasure']._serialized_options = b'\312\332\030$\n\005envoy\020\002 \003*\027\n\023auth.erasure.cancel\020\002\202\323\344\223\002\036\"\031/v1/account:cancelErasure:\001*'
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['GetErasure']._loaded_options = None
+  _globals['_ACCOUNTDATASERVICE'].methods_by_name['GetErasure']._serialized_options = b'\312\332\030\"\n\005envoy\020\002 \003*\025\n\021auth.erasure.read\020\001\202\323\344\223\002\025\022\023/v1/account/erasure'
+  _globals['_REQUESTERASUREREQUEST']._serialized_start=142
+  _globals['_REQUESTERASUREREQUEST']._serialized_end=165
+  _globals['_REQUESTERASURERESPONSE']._serialized_start=167
+  _globals['_REQUESTERASURERESPONSE']._serialized_end=231
+  _globals['_CANCELERASUREREQUEST']._serialized_start=233
+  _globals['_CANCELERASUREREQUEST']._serialized_end=255
+  _globals['_CANCELERASURERESPONSE']._serialized_start=257
+  _globals['_CANCELERASURERESPONSE']._serialized_end=280
+  _globals['_GETERASUREREQUEST']._serialized_start=282
+  _globals['_GETERASUREREQUEST']._serialized_end=301
+  _globals['_GETERASURERESPONSE']._serialized_start=303
+  _globals['_GETERASURERESPONSE']._serialized_end=363
+  _globals['_ERASURE']._serialized_start=365
+  _globals['_ERASURE']._serialized_end=470
+  _globals['_EXPORTACCOUNTREQUEST']._serialized_start=472
+  _globals['_EXPORTACCOUNTREQUEST']._serialized_end=533
+  _globals['_EXPORTACCOUNTRESPONSE']._serialized_start=536
+  _globals['_EXPORTACCOUNTRESPONSE']._serialized_end=818
+  _globals['_EXPORTEDLINK']._serialized_start=821
+  _globals['_EXPORTEDLINK']._serialized_end=987
+  _globals['_EXPORTEDFACTOR']._serialized_start=990
+  _globals['_EXPORTEDFACTOR']._serialized_end=1170
+  _globals['_EXPORTEDACCOUNT']._serialized_start=1173
+  _globals['_EXPORTEDACCOUNT']._serialized_end=1362
+  _globals['_EXPORTEDSESSION']._serialized_start=1365
+  _globals['_EXPORTEDSESSION']._serialized_end=1591
+  _globals['_EXPORTEDDEVICE']._serialized_start=1593
+  _globals['_EXPORTEDDEVICE']._serialized_end=1720
+  _globals['_ACCOUNTDATASERVICE']._serialized_start=1723
+  _globals['_ACCOUNTDATASERVICE']._serialized_end=2395
 # @@protoc_insertion_point(module_scope)

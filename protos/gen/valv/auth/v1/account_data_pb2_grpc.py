@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccountDataServiceStub:
-    """A person's own data: taking it along.
+    """A person's own data: taking it along, and having it erased.
     """
 
     def __init__(self, channel):
@@ -40,15 +40,53 @@ class AccountDataServiceStub:
                 request_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountRequest.SerializeToString,
                 response_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountResponse.FromString,
                 _registered_method=True)
+        self.RequestErasure = channel.unary_unary(
+                '/valv.auth.v1.AccountDataService/RequestErasure',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureResponse.FromString,
+                _registered_method=True)
+        self.CancelErasure = channel.unary_unary(
+                '/valv.auth.v1.AccountDataService/CancelErasure',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/valv.auth.v1.AccountDataService/GetErasure',
+                request_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureResponse.FromString,
+                _registered_method=True)
 
 
 class AccountDataServiceServicer:
-    """A person's own data: taking it along.
+    """A person's own data: taking it along, and having it erased.
     """
 
     def ExportAccount(self, request, context):
-        """Returns auth's part of an export: the account, its sessions and devices.
+        """Returns auth's part of an export: the account, its sessions, devices, factors and
+        links.
         No secret is in it, nor the hash of one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestErasure(self, request, context):
+        """Asks for the erasure of the account and all its data, after a period of
+        grace. Asking again changes nothing. The owner is told by mail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelErasure(self, request, context):
+        """Takes the request back while the period of grace lasts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """Tells whether an erasure was asked for, and when it begins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,6 +100,21 @@ def add_AccountDataServiceServicer_to_server(servicer, server):
                     request_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountRequest.FromString,
                     response_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountResponse.SerializeToString,
             ),
+            'RequestErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestErasure,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureResponse.SerializeToString,
+            ),
+            'CancelErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelErasure,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'valv.auth.v1.AccountDataService', rpc_method_handlers)
@@ -71,7 +124,7 @@ def add_AccountDataServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccountDataService:
-    """A person's own data: taking it along.
+    """A person's own data: taking it along, and having it erased.
     """
 
     @staticmethod
@@ -91,6 +144,87 @@ class AccountDataService:
             '/valv.auth.v1.AccountDataService/ExportAccount',
             valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountRequest.SerializeToString,
             valv_dot_auth_dot_v1_dot_account__data__pb2.ExportAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountDataService/RequestErasure',
+            valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__data__pb2.RequestErasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountDataService/CancelErasure',
+            valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__data__pb2.CancelErasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.AccountDataService/GetErasure',
+            valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_account__data__pb2.GetErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

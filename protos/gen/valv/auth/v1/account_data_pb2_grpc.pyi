@@ -27,29 +27,47 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccountDataServiceStub:
-    """A person's own data: taking it along."""
+    """A person's own data: taking it along, and having it erased."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccountDataServiceAsyncStub: ...
     ExportAccount: _grpc.UnaryUnaryMultiCallable[_account_data_pb2.ExportAccountRequest, _account_data_pb2.ExportAccountResponse]
-    """Returns auth's part of an export: the account, its sessions and devices.
+    """Returns auth's part of an export: the account, its sessions, devices, factors and
+    links.
     No secret is in it, nor the hash of one.
     """
+    RequestErasure: _grpc.UnaryUnaryMultiCallable[_account_data_pb2.RequestErasureRequest, _account_data_pb2.RequestErasureResponse]
+    """Asks for the erasure of the account and all its data, after a period of
+    grace. Asking again changes nothing. The owner is told by mail.
+    """
+    CancelErasure: _grpc.UnaryUnaryMultiCallable[_account_data_pb2.CancelErasureRequest, _account_data_pb2.CancelErasureResponse]
+    """Takes the request back while the period of grace lasts."""
+    GetErasure: _grpc.UnaryUnaryMultiCallable[_account_data_pb2.GetErasureRequest, _account_data_pb2.GetErasureResponse]
+    """Tells whether an erasure was asked for, and when it begins."""
 
 @_typing.type_check_only
 class AccountDataServiceAsyncStub(AccountDataServiceStub):
-    """A person's own data: taking it along."""
+    """A person's own data: taking it along, and having it erased."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExportAccount: _aio.UnaryUnaryMultiCallable[_account_data_pb2.ExportAccountRequest, _account_data_pb2.ExportAccountResponse]  # type: ignore[assignment]
-    """Returns auth's part of an export: the account, its sessions and devices.
+    """Returns auth's part of an export: the account, its sessions, devices, factors and
+    links.
     No secret is in it, nor the hash of one.
     """
+    RequestErasure: _aio.UnaryUnaryMultiCallable[_account_data_pb2.RequestErasureRequest, _account_data_pb2.RequestErasureResponse]  # type: ignore[assignment]
+    """Asks for the erasure of the account and all its data, after a period of
+    grace. Asking again changes nothing. The owner is told by mail.
+    """
+    CancelErasure: _aio.UnaryUnaryMultiCallable[_account_data_pb2.CancelErasureRequest, _account_data_pb2.CancelErasureResponse]  # type: ignore[assignment]
+    """Takes the request back while the period of grace lasts."""
+    GetErasure: _aio.UnaryUnaryMultiCallable[_account_data_pb2.GetErasureRequest, _account_data_pb2.GetErasureResponse]  # type: ignore[assignment]
+    """Tells whether an erasure was asked for, and when it begins."""
 
 class AccountDataServiceServicer(metaclass=_abc_1.ABCMeta):
-    """A person's own data: taking it along."""
+    """A person's own data: taking it along, and having it erased."""
 
     @_abc_1.abstractmethod
     def ExportAccount(
@@ -57,8 +75,35 @@ class AccountDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_data_pb2.ExportAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_data_pb2.ExportAccountResponse, _abc.Awaitable[_account_data_pb2.ExportAccountResponse]]:
-        """Returns auth's part of an export: the account, its sessions and devices.
+        """Returns auth's part of an export: the account, its sessions, devices, factors and
+        links.
         No secret is in it, nor the hash of one.
         """
+
+    @_abc_1.abstractmethod
+    def RequestErasure(
+        self,
+        request: _account_data_pb2.RequestErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_data_pb2.RequestErasureResponse, _abc.Awaitable[_account_data_pb2.RequestErasureResponse]]:
+        """Asks for the erasure of the account and all its data, after a period of
+        grace. Asking again changes nothing. The owner is told by mail.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelErasure(
+        self,
+        request: _account_data_pb2.CancelErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_data_pb2.CancelErasureResponse, _abc.Awaitable[_account_data_pb2.CancelErasureResponse]]:
+        """Takes the request back while the period of grace lasts."""
+
+    @_abc_1.abstractmethod
+    def GetErasure(
+        self,
+        request: _account_data_pb2.GetErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_data_pb2.GetErasureResponse, _abc.Awaitable[_account_data_pb2.GetErasureResponse]]:
+        """Tells whether an erasure was asked for, and when it begins."""
 
 def add_AccountDataServiceServicer_to_server(servicer: AccountDataServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

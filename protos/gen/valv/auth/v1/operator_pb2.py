@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from valv.auth.v1 import erasure_pb2 as valv_dot_auth_dot_v1_dot_erasure__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvalv/auth/v1/operator.proto\x12\x0cvalv.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"[\n\x1a\x41nnounceCertificateRequest\x12\x0e\n\x06serial\x18\x01 \x01(\x0c\x12-\n\tnot_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x1b\x41nnounceCertificateResponse\"A\n\x12\x46indAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x02 \x01(\tH\x00\x42\x04\n\x02\x62y\"E\n\x13\x46indAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\"\xa5\x02\n\x0fOperatorAccount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64isable_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0e\x64isable_reason\x18\x07 \x01(\x0e\x32\x1b.valv.auth.v1.DisableReason\x12\x15\n\ropen_sessions\x18\x08 \x01(\x05\"X\n\x15\x44isableAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.valv.auth.v1.DisableReason\"`\n\x16\x44isableAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\x12\x16\n\x0e\x65nded_sessions\x18\x02 \x01(\x05\"*\n\x14\x45nableAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"G\n\x15\x45nableAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\"(\n\x12\x45ndSessionsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"-\n\x13\x45ndSessionsResponse\x12\x16\n\x0e\x65nded_sessions\x18\x01 \x01(\x05*\x9d\x01\n\rDisableReason\x12\x1e\n\x1a\x44ISABLE_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISABLE_REASON_OWNER\x10\x01\x12\x1e\n\x1a\x44ISABLE_REASON_COMPROMISED\x10\x02\x12\x18\n\x14\x44ISABLE_REASON_ABUSE\x10\x03\x12\x18\n\x14\x44ISABLE_REASON_LEGAL\x10\x04\x32\xd0\x05\n\x0fOperatorService\x12\x9d\x01\n\x13\x41nnounceCertificate\x12(.valv.auth.v1.AnnounceCertificateRequest\x1a).valv.auth.v1.AnnounceCertificateResponse\"1\xca\xda\x18-\n\x08operator\x10\x03 \x05*\x1d\n\x19\x61uth.operator.certificate\x10\x02\x12~\n\x0b\x46indAccount\x12 .valv.auth.v1.FindAccountRequest\x1a!.valv.auth.v1.FindAccountResponse\"*\xca\xda\x18&\n\x08operator\x10\x03 \x05*\x16\n\x12\x61uth.operator.find\x10\x01\x12\x8a\x01\n\x0e\x44isableAccount\x12#.valv.auth.v1.DisableAccountRequest\x1a$.valv.auth.v1.DisableAccountResponse\"-\xca\xda\x18)\n\x08operator\x10\x03 \x05*\x19\n\x15\x61uth.operator.disable\x10\x02\x12\x86\x01\n\rEnableAccount\x12\".valv.auth.v1.EnableAccountRequest\x1a#.valv.auth.v1.EnableAccountResponse\",\xca\xda\x18(\n\x08operator\x10\x03 \x05*\x18\n\x14\x61uth.operator.enable\x10\x02\x12\x86\x01\n\x0b\x45ndSessions\x12 .valv.auth.v1.EndSessionsRequest\x1a!.valv.auth.v1.EndSessionsResponse\"2\xca\xda\x18.\n\x08operator\x10\x03 \x05*\x1e\n\x1a\x61uth.operator.end_sessions\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvalv/auth/v1/operator.proto\x12\x0cvalv.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avalv/auth/v1/erasure.proto\x1a\x1cvalv/options/v1/policy.proto\"/\n\x19GetErasureProgressRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"\xac\x02\n\x1aGetErasureProgressResponse\x12=\n\x05state\x18\x01 \x01(\x0e\x32..valv.auth.v1.GetErasureProgressResponse.State\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05parts\x18\x03 \x03(\x0b\x32\x19.valv.auth.v1.ErasurePart\"w\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_REQUESTED\x10\x01\x12\x0e\n\nSTATE_DATA\x10\x02\x12\x11\n\rSTATE_TELLING\x10\x03\x12\r\n\tSTATE_LOG\x10\x04\x12\x10\n\x0cSTATE_ERASED\x10\x05\"\x86\x01\n\x0b\x45rasurePart\x12\x0f\n\x07service\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12*\n\x07\x62locked\x18\x04 \x03(\x0b\x32\x19.valv.auth.v1.BlockedItem\"[\n\x1a\x41nnounceCertificateRequest\x12\x0e\n\x06serial\x18\x01 \x01(\x0c\x12-\n\tnot_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x1b\x41nnounceCertificateResponse\"A\n\x12\x46indAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x02 \x01(\tH\x00\x42\x04\n\x02\x62y\"E\n\x13\x46indAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\"\xa5\x02\n\x0fOperatorAccount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64isable_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0e\x64isable_reason\x18\x07 \x01(\x0e\x32\x1b.valv.auth.v1.DisableReason\x12\x15\n\ropen_sessions\x18\x08 \x01(\x05\"X\n\x15\x44isableAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.valv.auth.v1.DisableReason\"`\n\x16\x44isableAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\x12\x16\n\x0e\x65nded_sessions\x18\x02 \x01(\x05\"*\n\x14\x45nableAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"G\n\x15\x45nableAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.valv.auth.v1.OperatorAccount\"(\n\x12\x45ndSessionsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"-\n\x13\x45ndSessionsResponse\x12\x16\n\x0e\x65nded_sessions\x18\x01 \x01(\x05*\x9d\x01\n\rDisableReason\x12\x1e\n\x1a\x44ISABLE_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISABLE_REASON_OWNER\x10\x01\x12\x1e\n\x1a\x44ISABLE_REASON_COMPROMISED\x10\x02\x12\x18\n\x14\x44ISABLE_REASON_ABUSE\x10\x03\x12\x18\n\x14\x44ISABLE_REASON_LEGAL\x10\x04\x32\xe9\x06\n\x0fOperatorService\x12\x9d\x01\n\x13\x41nnounceCertificate\x12(.valv.auth.v1.AnnounceCertificateRequest\x1a).valv.auth.v1.AnnounceCertificateResponse\"1\xca\xda\x18-\n\x08operator\x10\x03 \x05*\x1d\n\x19\x61uth.operator.certificate\x10\x02\x12~\n\x0b\x46indAccount\x12 .valv.auth.v1.FindAccountRequest\x1a!.valv.auth.v1.FindAccountResponse\"*\xca\xda\x18&\n\x08operator\x10\x03 \x05*\x16\n\x12\x61uth.operator.find\x10\x01\x12\x8a\x01\n\x0e\x44isableAccount\x12#.valv.auth.v1.DisableAccountRequest\x1a$.valv.auth.v1.DisableAccountResponse\"-\xca\xda\x18)\n\x08operator\x10\x03 \x05*\x19\n\x15\x61uth.operator.disable\x10\x02\x12\x86\x01\n\rEnableAccount\x12\".valv.auth.v1.EnableAccountRequest\x1a#.valv.auth.v1.EnableAccountResponse\",\xca\xda\x18(\n\x08operator\x10\x03 \x05*\x18\n\x14\x61uth.operator.enable\x10\x02\x12\x86\x01\n\x0b\x45ndSessions\x12 .valv.auth.v1.EndSessionsRequest\x1a!.valv.auth.v1.EndSessionsResponse\"2\xca\xda\x18.\n\x08operator\x10\x03 \x05*\x1e\n\x1a\x61uth.operator.end_sessions\x10\x02\x12\x96\x01\n\x12GetErasureProgress\x12\'.valv.auth.v1.GetErasureProgressRequest\x1a(.valv.auth.v1.GetErasureProgressResponse\"-\xca\xda\x18)\n\x08operator\x10\x03 \x05*\x19\n\x15\x61uth.operator.erasure\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,30 +44,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATORSERVICE'].methods_by_name['EnableAccount']._serialized_options = b'\312\332\030(\n\010operator\020\003 \005*\030\n\024auth.operator.enable\020\002'
   _globals['_OPERATORSERVICE'].methods_by_name['EndSessions']._loaded_options = None
   _globals['_OPERATORSERVICE'].methods_by_name['EndSessions']._serialized_options = b'\312\332\030.\n\010operator\020\003 \005*\036\n\032auth.operator.end_sessions\020\002'
-  _globals['_DISABLEREASON']._serialized_start=1061
-  _globals['_DISABLEREASON']._serialized_end=1218
-  _globals['_ANNOUNCECERTIFICATEREQUEST']._serialized_start=108
-  _globals['_ANNOUNCECERTIFICATEREQUEST']._serialized_end=199
-  _globals['_ANNOUNCECERTIFICATERESPONSE']._serialized_start=201
-  _globals['_ANNOUNCECERTIFICATERESPONSE']._serialized_end=230
-  _globals['_FINDACCOUNTREQUEST']._serialized_start=232
-  _globals['_FINDACCOUNTREQUEST']._serialized_end=297
-  _globals['_FINDACCOUNTRESPONSE']._serialized_start=299
-  _globals['_FINDACCOUNTRESPONSE']._serialized_end=368
-  _globals['_OPERATORACCOUNT']._serialized_start=371
-  _globals['_OPERATORACCOUNT']._serialized_end=664
-  _globals['_DISABLEACCOUNTREQUEST']._serialized_start=666
-  _globals['_DISABLEACCOUNTREQUEST']._serialized_end=754
-  _globals['_DISABLEACCOUNTRESPONSE']._serialized_start=756
-  _globals['_DISABLEACCOUNTRESPONSE']._serialized_end=852
-  _globals['_ENABLEACCOUNTREQUEST']._serialized_start=854
-  _globals['_ENABLEACCOUNTREQUEST']._serialized_end=896
-  _globals['_ENABLEACCOUNTRESPONSE']._serialized_start=898
-  _globals['_ENABLEACCOUNTRESPONSE']._serialized_end=969
-  _globals['_ENDSESSIONSREQUEST']._serialized_start=971
-  _globals['_ENDSESSIONSREQUEST']._serialized_end=1011
-  _globals['_ENDSESSIONSRESPONSE']._serialized_start=1013
-  _globals['_ENDSESSIONSRESPONSE']._serialized_end=1058
-  _globals['_OPERATORSERVICE']._serialized_start=1221
-  _globals['_OPERATORSERVICE']._serialized_end=1941
+  _globals['_OPERATORSERVICE'].methods_by_name['GetErasureProgress']._loaded_options = None
+  _globals['_OPERATORSERVICE'].methods_by_name['GetErasureProgress']._serialized_options = b'\312\332\030)\n\010operator\020\003 \005*\031\n\025auth.operator.erasure\020\001'
+  _globals['_DISABLEREASON']._serialized_start=1578
+  _globals['_DISABLEREASON']._serialized_end=1735
+  _globals['_GETERASUREPROGRESSREQUEST']._serialized_start=136
+  _globals['_GETERASUREPROGRESSREQUEST']._serialized_end=183
+  _globals['_GETERASUREPROGRESSRESPONSE']._serialized_start=186
+  _globals['_GETERASUREPROGRESSRESPONSE']._serialized_end=486
+  _globals['_GETERASUREPROGRESSRESPONSE_STATE']._serialized_start=367
+  _globals['_GETERASUREPROGRESSRESPONSE_STATE']._serialized_end=486
+  _globals['_ERASUREPART']._serialized_start=489
+  _globals['_ERASUREPART']._serialized_end=623
+  _globals['_ANNOUNCECERTIFICATEREQUEST']._serialized_start=625
+  _globals['_ANNOUNCECERTIFICATEREQUEST']._serialized_end=716
+  _globals['_ANNOUNCECERTIFICATERESPONSE']._serialized_start=718
+  _globals['_ANNOUNCECERTIFICATERESPONSE']._serialized_end=747
+  _globals['_FINDACCOUNTREQUEST']._serialized_start=749
+  _globals['_FINDACCOUNTREQUEST']._serialized_end=814
+  _globals['_FINDACCOUNTRESPONSE']._serialized_start=816
+  _globals['_FINDACCOUNTRESPONSE']._serialized_end=885
+  _globals['_OPERATORACCOUNT']._serialized_start=888
+  _globals['_OPERATORACCOUNT']._serialized_end=1181
+  _globals['_DISABLEACCOUNTREQUEST']._serialized_start=1183
+  _globals['_DISABLEACCOUNTREQUEST']._serialized_end=1271
+  _globals['_DISABLEACCOUNTRESPONSE']._serialized_start=1273
+  _globals['_DISABLEACCOUNTRESPONSE']._serialized_end=1369
+  _globals['_ENABLEACCOUNTREQUEST']._serialized_start=1371
+  _globals['_ENABLEACCOUNTREQUEST']._serialized_end=1413
+  _globals['_ENABLEACCOUNTRESPONSE']._serialized_start=1415
+  _globals['_ENABLEACCOUNTRESPONSE']._serialized_end=1486
+  _globals['_ENDSESSIONSREQUEST']._serialized_start=1488
+  _globals['_ENDSESSIONSREQUEST']._serialized_end=1528
+  _globals['_ENDSESSIONSRESPONSE']._serialized_start=1530
+  _globals['_ENDSESSIONSRESPONSE']._serialized_end=1575
+  _globals['_OPERATORSERVICE']._serialized_start=1738
+  _globals['_OPERATORSERVICE']._serialized_end=2611
 # @@protoc_insertion_point(module_scope)

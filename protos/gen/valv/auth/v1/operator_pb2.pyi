@@ -5,10 +5,13 @@ What an operator does with accounts: a person with a personal certificate,
 over mTLS, by the command line. The public edge routes none of it.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from valv.auth.v1 import erasure_pb2 as _erasure_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -51,6 +54,135 @@ DISABLE_REASON_ABUSE: DisableReason.ValueType  # 3
 DISABLE_REASON_LEGAL: DisableReason.ValueType  # 4
 """The law, a court or an authority demands it."""
 Global___DisableReason: _TypeAlias = DisableReason  # noqa: Y015
+
+@_typing.final
+class GetErasureProgressRequest(_message.Message):
+    """Whose erasure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account id, "usr_..."."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetErasureProgressRequest: _TypeAlias = GetErasureProgressRequest  # noqa: Y015
+
+@_typing.final
+class GetErasureProgressResponse(_message.Message):
+    """How far it has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[GetErasureProgressResponse._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: GetErasureProgressResponse._State.ValueType  # 0
+        """Not set."""
+        STATE_REQUESTED: GetErasureProgressResponse._State.ValueType  # 1
+        """Asked for; its owner can take it back."""
+        STATE_DATA: GetErasureProgressResponse._State.ValueType  # 2
+        """The services that keep data erase it."""
+        STATE_TELLING: GetErasureProgressResponse._State.ValueType  # 3
+        """The owner is told, with the receipts of what was done."""
+        STATE_LOG: GetErasureProgressResponse._State.ValueType  # 4
+        """The log destroys the owner's key."""
+        STATE_ERASED: GetErasureProgressResponse._State.ValueType  # 5
+        """Nothing is left but this."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where an erasure stands."""
+
+    STATE_UNSPECIFIED: GetErasureProgressResponse.State.ValueType  # 0
+    """Not set."""
+    STATE_REQUESTED: GetErasureProgressResponse.State.ValueType  # 1
+    """Asked for; its owner can take it back."""
+    STATE_DATA: GetErasureProgressResponse.State.ValueType  # 2
+    """The services that keep data erase it."""
+    STATE_TELLING: GetErasureProgressResponse.State.ValueType  # 3
+    """The owner is told, with the receipts of what was done."""
+    STATE_LOG: GetErasureProgressResponse.State.ValueType  # 4
+    """The log destroys the owner's key."""
+    STATE_ERASED: GetErasureProgressResponse.State.ValueType  # 5
+    """Nothing is left but this."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    state: Global___GetErasureProgressResponse.State.ValueType
+    """Where it stands."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """It begins or began then, UTC."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErasurePart]:
+        """What each service has done."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___GetErasureProgressResponse.State.ValueType = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        parts: _abc.Iterable[Global___ErasurePart] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "parts", b"parts", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetErasureProgressResponse: _TypeAlias = GetErasureProgressResponse  # noqa: Y015
+
+@_typing.final
+class ErasurePart(_message.Message):
+    """What one service has done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The service."""
+    event_id: _builtins.str
+    """The event that records it."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Done then, UTC."""
+
+    @_builtins.property
+    def blocked(self) -> _containers.RepeatedCompositeFieldContainer[_erasure_pb2.BlockedItem]:
+        """What it had to keep, item by item."""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        event_id: _builtins.str = ...,
+        blocked: _abc.Iterable[_erasure_pb2.BlockedItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "event_id", b"event_id", "service", b"service", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasurePart: _TypeAlias = ErasurePart  # noqa: Y015
 
 @_typing.final
 class AnnounceCertificateRequest(_message.Message):

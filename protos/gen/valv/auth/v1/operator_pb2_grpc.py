@@ -61,6 +61,11 @@ class OperatorServiceStub:
                 request_serializer=valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsRequest.SerializeToString,
                 response_deserializer=valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsResponse.FromString,
                 _registered_method=True)
+        self.GetErasureProgress = channel.unary_unary(
+                '/valv.auth.v1.OperatorService/GetErasureProgress',
+                request_serializer=valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressRequest.SerializeToString,
+                response_deserializer=valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -105,6 +110,13 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetErasureProgress(self, request, context):
+        """Tells how far the erasure of an account has come, and what blocks it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +144,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.EndSessions,
                     request_deserializer=valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsRequest.FromString,
                     response_serializer=valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsResponse.SerializeToString,
+            ),
+            'GetErasureProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasureProgress,
+                    request_deserializer=valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressRequest.FromString,
+                    response_serializer=valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -271,6 +288,33 @@ class OperatorService:
             '/valv.auth.v1.OperatorService/EndSessions',
             valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsRequest.SerializeToString,
             valv_dot_auth_dot_v1_dot_operator__pb2.EndSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasureProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.auth.v1.OperatorService/GetErasureProgress',
+            valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressRequest.SerializeToString,
+            valv_dot_auth_dot_v1_dot_operator__pb2.GetErasureProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,8 @@ class OperatorServiceStub:
     """Enables an account again. Its sessions stay ended."""
     EndSessions: _grpc.UnaryUnaryMultiCallable[_operator_pb2.EndSessionsRequest, _operator_pb2.EndSessionsResponse]
     """Ends all sessions of an account, here and in every service."""
+    GetErasureProgress: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetErasureProgressRequest, _operator_pb2.GetErasureProgressResponse]
+    """Tells how far the erasure of an account has come, and what blocks it."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -73,6 +75,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Enables an account again. Its sessions stay ended."""
     EndSessions: _aio.UnaryUnaryMultiCallable[_operator_pb2.EndSessionsRequest, _operator_pb2.EndSessionsResponse]  # type: ignore[assignment]
     """Ends all sessions of an account, here and in every service."""
+    GetErasureProgress: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetErasureProgressRequest, _operator_pb2.GetErasureProgressResponse]  # type: ignore[assignment]
+    """Tells how far the erasure of an account has come, and what blocks it."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts for operators. Every use is in the log under the operator's name,
@@ -122,5 +126,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.EndSessionsResponse, _abc.Awaitable[_operator_pb2.EndSessionsResponse]]:
         """Ends all sessions of an account, here and in every service."""
+
+    @_abc_1.abstractmethod
+    def GetErasureProgress(
+        self,
+        request: _operator_pb2.GetErasureProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.GetErasureProgressResponse, _abc.Awaitable[_operator_pb2.GetErasureProgressResponse]]:
+        """Tells how far the erasure of an account has come, and what blocks it."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/auth/v1/session.proto\x12\x0cvalv.auth.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\";\n\x0cRenewRequest\x12\x1a\n\rsession_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07passive\x18\x02 \x01(\x08\"\x92\x01\n\rRenewResponse\x12\x16\n\tassertion\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x04\x65nds\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x0c\x43heckRequest\x12\x1a\n\rsession_token\x18\x01 \x01(\tB\x03\x80\x01\x01\"a\n\rCheckResponse\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x04\x65nds\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\"\xad\x01\n\rWatchResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.valv.auth.v1.HeartbeatH\x00\x12.\n\nrevocation\x18\x03 \x01(\x0b\x32\x18.valv.auth.v1.RevocationH\x00\x12$\n\x04keys\x18\x04 \x01(\x0b\x32\x14.valv.auth.v1.KeySetH\x00\x42\x06\n\x04\x62ody\"\x0b\n\tHeartbeat\"J\n\nRevocation\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x06KeySet\x12\x0c\n\x04jwks\x18\x01 \x01(\t2\xae\x02\n\x0eSessionService\x12\xb1\x01\n\x05Renew\x12\x1a.valv.auth.v1.RenewRequest\x1a\x1b.valv.auth.v1.RenewResponse\"o\xca\xda\x18k\n\x07gateway\x10\x04 \x05*\\\x10\x03\x1aXevery customer call is recorded by the service that serves it; renewal happens each 30 s\x12h\n\x05\x43heck\x12\x1a.valv.auth.v1.CheckRequest\x1a\x1b.valv.auth.v1.CheckResponse\"&\xca\xda\x18\"\n\x04shop\x10\x04 \x05*\x16\n\x12\x61uth.session.check\x10\x01\x32\xc6\x01\n\x0cWatchService\x12\xb5\x01\n\x05Watch\x12\x1a.valv.auth.v1.WatchRequest\x1a\x1b.valv.auth.v1.WatchResponse\"q\xca\xda\x18m\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*A\x10\x03\x1a=opaque ids only; each revocation is recorded where it is made0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/auth/v1/session.proto\x12\x0cvalv.auth.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\";\n\x0cRenewRequest\x12\x1a\n\rsession_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07passive\x18\x02 \x01(\x08\"\x92\x01\n\rRenewResponse\x12\x16\n\tassertion\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x04\x65nds\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x0c\x43heckRequest\x12\x1a\n\rsession_token\x18\x01 \x01(\tB\x03\x80\x01\x01\"a\n\rCheckResponse\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x04\x65nds\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x1b\n\x0e\x65rasures_after\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_erasures_after\"\xdc\x01\n\rWatchResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.valv.auth.v1.HeartbeatH\x00\x12.\n\nrevocation\x18\x03 \x01(\x0b\x32\x18.valv.auth.v1.RevocationH\x00\x12$\n\x04keys\x18\x04 \x01(\x0b\x32\x14.valv.auth.v1.KeySetH\x00\x12-\n\x07\x65rasure\x18\x05 \x01(\x0b\x32\x1a.valv.auth.v1.ErasureOrderH\x00\x42\x06\n\x04\x62ody\"_\n\x0c\x45rasureOrder\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12)\n\x05phase\x18\x03 \x01(\x0e\x32\x1a.valv.auth.v1.ErasurePhase\"\x0b\n\tHeartbeat\"J\n\nRevocation\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x06KeySet\x12\x0c\n\x04jwks\x18\x01 \x01(\t*\\\n\x0c\x45rasurePhase\x12\x1d\n\x19\x45RASURE_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45RASURE_PHASE_DATA\x10\x01\x12\x15\n\x11\x45RASURE_PHASE_LOG\x10\x02\x32\xae\x02\n\x0eSessionService\x12\xb1\x01\n\x05Renew\x12\x1a.valv.auth.v1.RenewRequest\x1a\x1b.valv.auth.v1.RenewResponse\"o\xca\xda\x18k\n\x07gateway\x10\x04 \x05*\\\x10\x03\x1aXevery customer call is recorded by the service that serves it; renewal happens each 30 s\x12h\n\x05\x43heck\x12\x1a.valv.auth.v1.CheckRequest\x1a\x1b.valv.auth.v1.CheckResponse\"&\xca\xda\x18\"\n\x04shop\x10\x04 \x05*\x16\n\x12\x61uth.session.check\x10\x01\x32\xc6\x01\n\x0cWatchService\x12\xb5\x01\n\x05Watch\x12\x1a.valv.auth.v1.WatchRequest\x1a\x1b.valv.auth.v1.WatchResponse\"q\xca\xda\x18m\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*A\x10\x03\x1a=opaque ids only; each revocation is recorded where it is made0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['Check']._serialized_options = b'\312\332\030\"\n\004shop\020\004 \005*\026\n\022auth.session.check\020\001'
   _globals['_WATCHSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_WATCHSERVICE'].methods_by_name['Watch']._serialized_options = b'\312\332\030m\n\004auth\n\005files\n\007billing\n\005audit\n\007gateway\020\004 \005*A\020\003\032=opaque ids only; each revocation is recorded where it is made'
+  _globals['_ERASUREPHASE']._serialized_start=1004
+  _globals['_ERASUREPHASE']._serialized_end=1096
   _globals['_RENEWREQUEST']._serialized_start=139
   _globals['_RENEWREQUEST']._serialized_end=198
   _globals['_RENEWRESPONSE']._serialized_start=201
@@ -55,17 +57,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKRESPONSE']._serialized_start=393
   _globals['_CHECKRESPONSE']._serialized_end=490
   _globals['_WATCHREQUEST']._serialized_start=492
-  _globals['_WATCHREQUEST']._serialized_end=521
-  _globals['_WATCHRESPONSE']._serialized_start=524
-  _globals['_WATCHRESPONSE']._serialized_end=697
-  _globals['_HEARTBEAT']._serialized_start=699
-  _globals['_HEARTBEAT']._serialized_end=710
-  _globals['_REVOCATION']._serialized_start=712
-  _globals['_REVOCATION']._serialized_end=786
-  _globals['_KEYSET']._serialized_start=788
-  _globals['_KEYSET']._serialized_end=810
-  _globals['_SESSIONSERVICE']._serialized_start=813
-  _globals['_SESSIONSERVICE']._serialized_end=1115
-  _globals['_WATCHSERVICE']._serialized_start=1118
-  _globals['_WATCHSERVICE']._serialized_end=1316
+  _globals['_WATCHREQUEST']._serialized_end=569
+  _globals['_WATCHRESPONSE']._serialized_start=572
+  _globals['_WATCHRESPONSE']._serialized_end=792
+  _globals['_ERASUREORDER']._serialized_start=794
+  _globals['_ERASUREORDER']._serialized_end=889
+  _globals['_HEARTBEAT']._serialized_start=891
+  _globals['_HEARTBEAT']._serialized_end=902
+  _globals['_REVOCATION']._serialized_start=904
+  _globals['_REVOCATION']._serialized_end=978
+  _globals['_KEYSET']._serialized_start=980
+  _globals['_KEYSET']._serialized_end=1002
+  _globals['_SESSIONSERVICE']._serialized_start=1099
+  _globals['_SESSIONSERVICE']._serialized_end=1401
+  _globals['_WATCHSERVICE']._serialized_start=1404
+  _globals['_WATCHSERVICE']._serialized_end=1602
 # @@protoc_insertion_point(module_scope)

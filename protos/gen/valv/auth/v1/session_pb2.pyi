@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ErasurePhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErasurePhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasurePhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERASURE_PHASE_UNSPECIFIED: _ErasurePhase.ValueType  # 0
+    """Not set: ignored."""
+    ERASURE_PHASE_DATA: _ErasurePhase.ValueType  # 1
+    """The services that keep data."""
+    ERASURE_PHASE_LOG: _ErasurePhase.ValueType  # 2
+    """The log: after all others, since its keys open the proofs of what they did."""
+
+class ErasurePhase(_ErasurePhase, metaclass=_ErasurePhaseEnumTypeWrapper):
+    """Whose turn an erasure is."""
+
+ERASURE_PHASE_UNSPECIFIED: ErasurePhase.ValueType  # 0
+"""Not set: ignored."""
+ERASURE_PHASE_DATA: ErasurePhase.ValueType  # 1
+"""The services that keep data."""
+ERASURE_PHASE_LOG: ErasurePhase.ValueType  # 2
+"""The log: after all others, since its keys open the proofs of what they did."""
+Global___ErasurePhase: _TypeAlias = ErasurePhase  # noqa: Y015
 
 @_typing.final
 class RenewRequest(_message.Message):
@@ -145,18 +170,26 @@ class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AFTER_FIELD_NUMBER: _builtins.int
+    ERASURES_AFTER_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Last sequence number seen; 0 at first."""
+    erasures_after: _builtins.int
+    """Number of the last erasure that was carried out; 0 when none was. Absent:
+    the caller keeps no data of customers and wants none.
+    """
     def __init__(
         self,
         *,
         after: _builtins.int = ...,
+        erasures_after: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_erasures_after", b"_erasures_after", "erasures_after", b"erasures_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_erasures_after", b"_erasures_after", "after", b"after", "erasures_after", b"erasures_after"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__erasures_after: _TypeAlias = _typing.Literal["erasures_after"]  # noqa: Y015
+    _WhichOneofArgType__erasures_after: _TypeAlias = _typing.Literal["_erasures_after", b"_erasures_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__erasures_after) -> _WhichOneofReturnType__erasures_after | None: ...
 
 Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
@@ -170,6 +203,7 @@ class WatchResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     REVOCATION_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    ERASURE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the latest stored row sent; grows, may skip."""
     @_builtins.property
@@ -184,6 +218,10 @@ class WatchResponse(_message.Message):
     def keys(self) -> Global___KeySet:
         """The public keys that sign assertions: all of them."""
 
+    @_builtins.property
+    def erasure(self) -> Global___ErasureOrder:
+        """A customer's data is to be erased."""
+
     def __init__(
         self,
         *,
@@ -191,16 +229,49 @@ class WatchResponse(_message.Message):
         heartbeat: Global___Heartbeat | None = ...,
         revocation: Global___Revocation | None = ...,
         keys: Global___KeySet | None = ...,
+        erasure: Global___ErasureOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "heartbeat", b"heartbeat", "keys", b"keys", "revocation", b"revocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "erasure", b"erasure", "heartbeat", b"heartbeat", "keys", b"keys", "revocation", b"revocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "heartbeat", b"heartbeat", "keys", b"keys", "revocation", b"revocation", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "erasure", b"erasure", "heartbeat", b"heartbeat", "keys", b"keys", "revocation", b"revocation", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["heartbeat", "revocation", "keys"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["heartbeat", "revocation", "keys", "erasure"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class ErasureOrder(_message.Message):
+    """A customer's data is to be erased. Given at least once; carrying it out
+    again must change nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the order; grows, has its own sequence."""
+    account_id: _builtins.str
+    """Account id."""
+    phase: Global___ErasurePhase.ValueType
+    """Whose turn it is."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        account_id: _builtins.str = ...,
+        phase: Global___ErasurePhase.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "phase", b"phase", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureOrder: _TypeAlias = ErasureOrder  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):

@@ -39,6 +39,8 @@ export const problems = {
     "This password is quickly guessed: it is made of common words, names, dates or patterns. Choose another.",
   "problem.PASSWORD_BREACHED": "This password has been in a breach of another service. Choose another.",
   "problem.PASSWORD_WRONG": "Your present password is not right.",
+  "problem.ERASURE_NOT_REQUESTED": "Nobody has asked for the erasure of this account.",
+  "problem.ERASURE_BEGUN": "The erasure of this account has begun. It cannot be taken back any more.",
   "problem.TOKEN_NOT_VALID": "This link does not work: it has been used, is too old, or is not whole.",
   "problem.confirm.TOKEN_NOT_VALID": "This link does not work: it has been used, is too old, or is not whole. If your address is confirmed already, sign in. Otherwise sign up again to get a new link.",
   "problem.passkey.unsupported": "This browser cannot use passkeys.",

@@ -41,6 +41,8 @@ export const problems: Readonly<Record<keyof typeof en, string>> = {
     "Det här lösenordet är snart gissat: det består av vanliga ord, namn, datum eller mönster. Välj ett annat.",
   "problem.PASSWORD_BREACHED": "Det här lösenordet har läckt från en annan tjänst. Välj ett annat.",
   "problem.PASSWORD_WRONG": "Ditt nuvarande lösenord stämmer inte.",
+  "problem.ERASURE_NOT_REQUESTED": "Ingen har begärt att kontot raderas.",
+  "problem.ERASURE_BEGUN": "Raderingen av kontot har börjat och kan inte tas tillbaka längre.",
   "problem.TOKEN_NOT_VALID": "Länken fungerar inte: den är använd, för gammal eller inte hel.",
   "problem.confirm.TOKEN_NOT_VALID": "Länken fungerar inte: den är använd, för gammal eller inte hel. Om din adress redan är bekräftad kan du logga in. Annars skapar du kontot på nytt för att få en ny länk.",
   "problem.passkey.unsupported": "Den här webbläsaren kan inte använda lösennycklar.",
