@@ -101,6 +101,18 @@ async def test_an_app_waits_is_replaced_is_confirmed_and_then_stays(bench: Bench
         assert not await store.factors.totp.remove("usr_anna")
 
 
+async def test_only_what_is_confirmed_is_a_second_factor(bench: Bench) -> None:
+    async with bench.units.write() as store:
+        assert not await store.factors.has_second("usr_anna")
+        await store.factors.totp.begin("usr_anna", SEED, START)
+        assert not await store.factors.has_second("usr_anna")
+        await store.factors.totp.confirm("usr_anna", SEED, 1, START)
+        assert await store.factors.has_second("usr_anna")
+        assert not await store.factors.has_second("usr_bo")
+        await store.factors.passkeys.add(replace(PASSKEY, account_id="usr_bo"))
+        assert await store.factors.has_second("usr_bo")
+
+
 @pytest.mark.clause("ASVS 6.5.1", "NIST 800-63B-4 3.1.4")
 async def test_steps_only_rise_and_one_of_racing_calls_takes_a_step(bench: Bench) -> None:
     await enrol(bench)

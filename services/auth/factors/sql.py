@@ -31,6 +31,13 @@ class SqlFactors:
         self.passkeys = SqlPasskeys(connection)
         self.recovery_codes = SqlRecoveryCodes(connection)
         self.challenges = SqlChallenges(connection)
+        self._connection = connection
+
+    async def has_second(self, account_id: str) -> bool:
+        """Tell whether an account has a confirmed app or a passkey: one query, since every sign-in asks."""
+        app = exists().where(t.totp.c.account_id == account_id, t.totp.c.confirmed_us.is_not(None))
+        passkey = exists().where(t.passkeys.c.account_id == account_id)
+        return bool((await self._connection.execute(select(app | passkey))).scalar_one())
 
 
 class SqlTotp:

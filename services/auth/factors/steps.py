@@ -82,8 +82,8 @@ class Steps:
             Fault: SESSION_ENDED: the session to be replaced has ended.
         """
         await store.accounts.lock(account_id)
-        held = await holdings.of(store, account_id)
-        if held.has_second:
+        if await store.factors.has_second(account_id):
+            held = await holdings.of(store, account_id)
             return await self._ask(store, Purpose.SECOND, held.passkeys, held.seconds, (account_id, session_id))
         await self._replace(store, session_id)
         return await self._arrivals.open(store, account_id, (PASSWORD,), visitor)

@@ -111,6 +111,10 @@ class ChallengeStore(Protocol):
 class FactorStore(Protocol):
     """All stores of factors over one transaction."""
 
+    async def has_second(self, account_id: str) -> bool:
+        """Tell whether an account has a confirmed app or a passkey."""
+        ...
+
     @property
     def totp(self) -> TotpStore:
         """Authenticator apps."""
