@@ -1,5 +1,6 @@
 /** Owns the page on which a person takes their data along, or ends their account. */
 import { t } from "../../language.ts";
+import { ErasureSection } from "./erasure.tsx";
 import { ExportSection } from "./export.tsx";
 import { AccountFrame } from "./frame.tsx";
 
@@ -8,6 +9,7 @@ export function AccountDataPage() {
   return (
     <AccountFrame title={t("account.data")} lead={t("data.lead")}>
       <ExportSection />
+      <ErasureSection />
     </AccountFrame>
   );
 }
