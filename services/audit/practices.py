@@ -59,7 +59,7 @@ PROMISES: Mapping[str, tuple[Check, ...]] = {
     "P7": (Check("auth.longest_idle_session"),),
     "P8": (Check("auth.revoked_sessions_validate"),),
     "P9": (),
-    "P10": (),
+    "P10": (Check("auth.links_without_consent"),),
     "P11": (Check("billing.card_numbers_in_store"),),
     "P12": (Check("billing.gateway_tls"),),
     "P13": (Check("files.ciphertext_at_rest"),),

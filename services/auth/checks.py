@@ -3,6 +3,7 @@
 ``auth.password_parameters``: passwords hashed below the floor, or whose pepper is lost; must be 0.
 ``auth.longest_idle_session``: sessions that validation would accept although they idled for longer than promised;
 must be 0. ``auth.revoked_sessions_validate``: sessions revoked within a day that validation would accept; must be 0.
+``auth.links_without_consent``: links connected before or without a recorded consent; must be 0.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PASSWORD_PARAMETERS = "auth.password_parameters"  # noqa: S105 - the name of a check
 LONGEST_IDLE = "auth.longest_idle_session"
 REVOKED_VALIDATE = "auth.revoked_sessions_validate"
+WITHOUT_CONSENT = "auth.links_without_consent"
 JITTER = 0.1
 _PAGE = 500
 _RECENT = timedelta(days=1)
@@ -87,6 +89,7 @@ class Checks:
             PASSWORD_PARAMETERS: await self.passwords_below_floor(),
             LONGEST_IDLE: await self.sessions_idle_too_long(),
             REVOKED_VALIDATE: await self.revoked_sessions(),
+            WITHOUT_CONSENT: await self.links_without_consent(),
         }
         async with self._units.write() as store:
             for check, measured in results.items():
@@ -116,6 +119,11 @@ class Checks:
         """Count sessions revoked within a day that are not shown as ended, and so could validate."""
         async with self._units.read() as store:
             return await store.revocations.still_open(self._clock.now() - _RECENT)
+
+    async def links_without_consent(self) -> int:
+        """Count links connected before or without a recorded consent."""
+        async with self._units.read() as store:
+            return await store.links.without_consent()
 
 
 def _strong(parameters: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsing import open_account, sign_in, sign_out, signed_in, visiting
 from tests.support.live import Live
-from tests.support.person import PASSWORD, Person
+from tests.support.person import Person
 
 STEP = 30
 AUTHENTICATOR = {
@@ -119,37 +118,3 @@ def test_a_passkey_is_enough_by_itself(page: Page, person: Person) -> None:
     page.get_by_role("button", name="Remove password").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove password").click()
     expect(page.get_by_text("This account has no password: you sign in with your passkeys.")).to_be_visible()
-
-
-@pytest.mark.clause("ASVS 7.5.1", "ASVS 7.2.4")
-def test_what_matters_wants_a_recent_sign_in(page: Page, person: Person, live: Live) -> None:
-    person.sign_in()
-    sign_in(page, person)
-    open_account(page, "Sign-in and sessions")
-    expect(page.get_by_test_id("session")).to_have_count(2)
-    # Every answer that could bring an assertion has come.
-    expect(page.get_by_role("button", name="Set up an app")).to_be_visible()
-    _let_eleven_minutes_pass(page, live, person)
-    page.get_by_role("button", name="End the others").click()
-    page.get_by_role("dialog").get_by_role("button", name="End the others").click()
-    question = page.get_by_role("dialog", name="Confirm that it is you")
-    expect(question).to_be_visible()
-    question.get_by_label("Password", exact=True).fill("not my password, alas")
-    question.get_by_role("button", name="Confirm").click()
-    expect(question.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
-    question.get_by_label("Password", exact=True).fill(PASSWORD)
-    question.get_by_role("button", name="Confirm").click()
-    expect(question).to_be_hidden()
-    expect(page.get_by_text("Your other sessions have ended.")).to_be_visible()
-    expect(page.get_by_test_id("session")).to_have_count(1)
-
-
-def _let_eleven_minutes_pass(page: Page, live: Live, person: Person) -> None:
-    """Date the account's sign-ins back, and forget the assertion that still tells the old time."""
-    with sqlite3.connect(live.layout.data / "auth" / "auth.db", timeout=30) as database:
-        aged = database.execute(
-            "UPDATE sessions SET opened_us = opened_us - 660000000"
-            " WHERE account_id = (SELECT account_id FROM sessions ORDER BY opened_us DESC LIMIT 1)"
-        )
-        assert aged.rowcount == 2, person.email
-    page.context.clear_cookies(name="__Host-valv_assertion")

@@ -5,7 +5,6 @@ Each flow begins with a person of its own. What it plants is searched for afterw
 
 from __future__ import annotations
 
-import re
 import secrets
 import sqlite3
 import threading
@@ -85,17 +84,6 @@ class Walk:
         self.plant("session token", client.cookies["__Host-valv_session"])
         return client
 
-    def mailed(self, address: str) -> str:
-        """Return the token of the newest mail to an address that holds one not seen yet."""
-        seen = {one.text for one in self.planted if one.kind == "mail token"}
-
-        def ask() -> str | None:
-            texts = [mail["text"] for mail in Person(self.live, email=address).mails()]
-            tokens = [token for text in texts for token in re.findall(r"#token=([\w.~-]+)", text)]
-            return next((token for token in tokens if token.partition("_")[2] not in seen), None)
-
-        return self.plant("mail token", eventually(ask))
-
     def codes(self, reply: httpx.Response) -> list[str]:
         """Return the recovery codes of an answer; remember the first, which is used, and the last, which is not."""
         codes = [str(code) for code in reply.raise_for_status().json()["recoveryCodes"]]
@@ -154,31 +142,6 @@ def _ordinary(walk: Walk) -> None:
     lost = walk.make("password", "in a broken body")
     broken = {"content": f'{{"password": "{lost}"', "headers": {"Content-Type": "application/json"}}
     assert person.http.post("/v1/session:signIn", **broken).status_code == 400  # type: ignore[arg-type]
-
-
-def _changes(walk: Walk) -> None:
-    """The password and the address are changed, both are recovered by mail, and sessions are ended."""
-    person, wrong = walk.newcomer(), walk.make("password", "not the present one")
-    walk.browser(person)
-    chosen = walk.make("password", "changed")
-    change = {"currentPassword": wrong, "newPassword": chosen, "delivery": "TOKEN_DELIVERY_BODY"}
-    assert person.http.post("/v1/password:change", json=change).status_code == 400
-    reply = person.http.post("/v1/password:change", json={**change, "currentPassword": person.password})
-    person.password, person.token = chosen, walk.plant("session token", reply.raise_for_status().json()["sessionToken"])
-    person.http.headers["Valv-Session"] = person.token
-    address = "new-" + person.email
-    person.http.post("/v1/email:change", json={"newEmail": address}).raise_for_status()
-    person.http.post("/v1/email:confirmChange", json={"token": walk.mailed(address)}).raise_for_status()
-    person.email = address
-    person.http.post("/v1/sessions:endOthers", json={}).raise_for_status()
-    person.http.post("/v1/account:recover", json={"email": person.email}).raise_for_status()
-    lost = {"token": walk.mailed(person.email), "newPassword": walk.make("password", "x" * 256)}
-    assert person.http.post("/v1/account:resetPassword", json=lost).status_code == 400
-    lost["newPassword"] = person.password = walk.make("password", "recovered")
-    reply = person.http.post("/v1/account:resetPassword", json=lost)
-    assert reply.status_code == 200, reply.text
-    assert person.http.post("/v1/account:resetPassword", json=lost).status_code == 400
-    assert walk.sign_in(person).http.get("/v1/account:export").status_code == 200
 
 
 def _second_factors(walk: Walk) -> None:
@@ -273,4 +236,4 @@ def _others_die(walk: Walk) -> None:
     walk.sign_in(person)
 
 
-FLOWS = (_ordinary, _changes, _second_factors, _links, _auth_stops_answering_and_dies, _others_die)
+FLOWS = (_ordinary, _second_factors, _links, _auth_stops_answering_and_dies, _others_die)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 
 from services.auth import tables as t
 from services.auth.links.purpose import Offer, PurposeText
@@ -124,6 +124,13 @@ class SqlLinks:
         """Drop a link or an attempt; False when there is none."""
         own = (t.links.c.link_id == link_id) & (t.links.c.account_id == account_id)
         return (await self._connection.execute(delete(t.links).where(own))).rowcount == 1
+
+    async def without_consent(self) -> int:
+        """Count links that were connected before, or without, the consent that is recorded of them."""
+        unasked = t.links.c.consented_us.is_(None) | (t.links.c.consented_us > t.links.c.connected_us)
+        query = select(func.count()).select_from(t.links).where(t.links.c.connected_us.is_not(None) & unasked)
+        count: int = (await self._connection.execute(query)).scalar_one()
+        return count
 
 
 class SqlRevocationQueue:

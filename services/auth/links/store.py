@@ -114,6 +114,10 @@ class LinkStore(Protocol):
         """Drop a link or an attempt; False when there is none."""
         ...
 
+    async def without_consent(self) -> int:
+        """Count links that were connected before, or without, the consent that is recorded of them."""
+        ...
+
 
 class RevocationQueue(Protocol):
     """What waits to be revoked."""

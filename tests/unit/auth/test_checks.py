@@ -8,7 +8,14 @@ import pytest
 from sqlalchemy import insert, update
 
 from services.auth import tables
-from services.auth.checks import LONGEST_IDLE, PASSWORD_PARAMETERS, REVOKED_VALIDATE, Checks, ChecksConfig
+from services.auth.checks import (
+    LONGEST_IDLE,
+    PASSWORD_PARAMETERS,
+    REVOKED_VALIDATE,
+    WITHOUT_CONSENT,
+    Checks,
+    ChecksConfig,
+)
 from services.auth.sessions import Session, Sessions
 from services.auth.sql_times import microseconds
 from tests.unit.auth.world import World
@@ -31,7 +38,7 @@ def checks(world: World, sessions: Sessions | None = None) -> Checks:
 async def results(world: World) -> dict[str, tuple[str, int]]:
     events = [event for event in await world.events() if event.action == "practice.check"]
     assert all(event.object.kind == "practice" and not event.subject for event in events)
-    return {event.object.id: (event.details.state, event.details.count) for event in events[-3:]}
+    return {event.object.id: (event.details.state, event.details.count) for event in events[-4:]}
 
 
 async def test_all_are_kept_in_ordinary_life(world: World) -> None:
@@ -46,6 +53,7 @@ async def test_all_are_kept_in_ordinary_life(world: World) -> None:
         PASSWORD_PARAMETERS: ("kept", 0),
         LONGEST_IDLE: ("kept", 0),
         REVOKED_VALIDATE: ("kept", 0),
+        WITHOUT_CONSENT: ("kept", 0),
     }
 
 
@@ -86,6 +94,21 @@ async def test_a_revoked_session_that_could_validate_breaks_the_third(world: Wor
         )
     await checks(world).step()
     assert (await results(world))[REVOKED_VALIDATE] == ("broken", 1)
+
+
+@pytest.mark.clause("P10")
+@pytest.mark.parametrize("consented, found", [(None, 1), (3, 1), (2, 0), (1, 0)])
+async def test_a_link_connected_before_consent_breaks_the_fourth(
+    world: World, consented: int | None, found: int
+) -> None:
+    texts = dict.fromkeys(("provider", "purpose", "version", "roles", "used_for", "kept_text", "kept_for"), "x")
+    times = {"created_us": 1, "connected_us": 2, "consented_us": consented}
+    async with world.database.write() as connection:
+        await connection.execute(
+            insert(tables.links).values(link_id="lnk_1", account_id="usr_1", locale="en", **texts, **times)
+        )
+    await checks(world).step()
+    assert (await results(world))[WITHOUT_CONSENT] == (("broken" if found else "kept"), found)
 
 
 async def test_more_sessions_than_a_page_are_all_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ export const promises = {
   "check.auth.password_parameters": "Passwords stored below our floor: {count}",
   "check.auth.longest_idle_session": "Sessions alive after 30 idle minutes: {count}",
   "check.auth.revoked_sessions_validate": "Ended sessions that would still be accepted: {count}",
+  "check.auth.links_without_consent": "Links made without recorded consent: {count}",
   "check.audit.gaps": "Records missing from the log: {count}",
   "check.audit.checkpoint_age": "Longest wait for a signature, in milliseconds: {count}",
   "check.billing.card_numbers_in_store": "Card numbers in our own store: {count}",

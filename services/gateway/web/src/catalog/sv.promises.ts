@@ -27,6 +27,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "check.auth.password_parameters": "Lösenord lagrade under vår lägstanivå: {count}",
   "check.auth.longest_idle_session": "Sessioner vid liv efter 30 minuters stillhet: {count}",
   "check.auth.revoked_sessions_validate": "Avslutade sessioner som ändå skulle godtas: {count}",
+  "check.auth.links_without_consent": "Kopplingar gjorda utan noterat samtycke: {count}",
   "check.audit.gaps": "Poster som saknas i loggen: {count}",
   "check.audit.checkpoint_age": "Längsta väntan på en signatur, i millisekunder: {count}",
   "check.billing.card_numbers_in_store": "Kortnummer i vår egen databas: {count}",

@@ -1,6 +1,5 @@
 /** Owns the page on which a person takes their data along, or ends their account. */
 import { t } from "../../language.ts";
-import { ErasureSection } from "./erasure.tsx";
 import { ExportSection } from "./export.tsx";
 import { AccountFrame } from "./frame.tsx";
 
@@ -9,7 +8,6 @@ export function AccountDataPage() {
   return (
     <AccountFrame title={t("account.data")} lead={t("data.lead")}>
       <ExportSection />
-      <ErasureSection />
     </AccountFrame>
   );
 }
