@@ -96,8 +96,9 @@ class Broadcaster:
     async def load(self) -> None:
         """Read the last minute; nothing is served before it."""
         async with self._units.read() as store:
+            latest = await store.revocations.latest()
             rows = await store.revocations.newer_than(self._clock.now() - KEEP)
-            self._sequence = await store.revocations.latest()
+        self._sequence = max(latest, rows[-1].sequence if rows else 0)
         self._rows.extend(rows)
         self._complete_at = self._clock.monotonic()
         self._listener(Progress(self._sequence, rows))
@@ -107,13 +108,15 @@ class Broadcaster:
         async with self._reading:
             started = self._clock.monotonic()
             fresh: list[Revocation] = []
+            sequence = self._sequence
             while True:
                 async with self._units.read() as store:
-                    rows = await store.revocations.since(self._sequence, _BATCH)
+                    rows = await store.revocations.since(sequence, _BATCH)
                 fresh.extend(rows)
-                self._sequence = rows[-1].sequence if rows else self._sequence
+                sequence = rows[-1].sequence if rows else sequence
                 if len(rows) < _BATCH:
                     break
+            self._sequence = sequence  # only together with the rows: a stream that wakes meanwhile would skip them
             self._rows.extend(fresh)
             self._forget()
             self._complete_at = started

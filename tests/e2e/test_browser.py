@@ -57,7 +57,7 @@ def test_2_sign_in_and_see_the_time_that_is_left(page: Page) -> None:
     page.goto("/sign-in")
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text(EMAIL).first).to_be_visible()
     expect(page.get_by_role("timer")).to_contain_text(re.compile(r"(29|30):\d\d"))
     assert page.evaluate("document.cookie") == ""
@@ -121,9 +121,9 @@ def test_6_the_security_page_speaks_both_languages(page: Page) -> None:
 
 def test_7_sign_out_means_out(page: Page) -> None:
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
     page.goto("/files")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
 
 
 def _reloaded(page: Page, wanted: Locator) -> bool | None:

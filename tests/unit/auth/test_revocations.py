@@ -36,6 +36,27 @@ class Failing:
         raise NotImplementedError
 
 
+class Slow:
+    """Transactions that wait before the second and later ones begin."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.begun = 0
+        self.waiting, self.go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Store]:
+        self.begun += 1
+        if self.begun > 1:
+            self.waiting.set()
+            await self.go_on.wait()
+        async with self.units.read() as store:
+            yield store
+
+    def write(self) -> AsyncIterator[Store]:
+        raise NotImplementedError
+
+
 async def revoke(world: World, session_id: str) -> None:
     async with world.units.write() as store:
         await store.revocations.add(session_id, world.clock.now())
@@ -75,6 +96,27 @@ async def test_what_this_replica_ends_is_passed_on_before_the_answer(world: Worl
     assert ids(seen[-1]) == [IDS[0]]
     for stream in streams:
         assert ids(await first(stream)) == [IDS[0]]
+
+
+@pytest.mark.clause("P8")
+async def test_a_stream_that_wakes_while_much_is_read_misses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "_BATCH", 2)
+    monkeypatch.setattr(revocations, "HEARTBEAT_SECONDS", 0.001)
+    slow = Slow(world.units)
+    broadcaster = Broadcaster(cast("Units", slow), LocalFanout(), world.clock, lambda _: None, lambda: None)
+    stream = broadcaster.follow()
+    broadcaster._complete_at = world.clock.monotonic()
+    assert ids(await first(stream)) == []
+    for one in IDS[:5]:
+        await revoke(world, one)
+    reading = asyncio.create_task(broadcaster.read())
+    await slow.waiting.wait()
+    assert ids(await first(stream)) == []
+    slow.go_on.set()
+    await reading
+    assert ids(await first(stream)) == IDS[:5]
 
 
 async def test_what_another_replica_ends_is_found_by_reading(world: World) -> None:
