@@ -59,7 +59,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what would undo a promise."""
-        if len({self.database.url, self.keys_database.url, self.checkpoint_database.url}) != 3:  # noqa: PLR2004
+        if len({self.database.url, self.keys_database.url, self.checkpoint_database.url}) != 3:  # noqa: PLR2004 - the number is the rule itself
             raise ValueError("database, keys_database and checkpoint_database are three databases")
         if not self.keys_database.secure_delete and self.keys_database.url.startswith("sqlite"):
             raise ValueError("keys_database.secure_delete must be true")

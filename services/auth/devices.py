@@ -7,13 +7,12 @@ carry it in ``__Host-valv_device``. The hash is bound to the account, so that ro
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from services.auth import tokens
 from services.kit.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from services.auth.store import DeviceStore
     from services.kit.clock import Clock
 
-TOKEN_BYTES = 32
 LIFETIME = timedelta(days=400)
 """How long a device is known after its last sign-in; browsers keep no cookie longer (RFC 6265bis section 5.5)."""
 KEPT = 50
@@ -74,8 +72,8 @@ class Devices:
         return Recognized(token, announce)
 
     def _mint(self) -> Secret:
-        return Secret("vdt_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("="))
+        return Secret(tokens.mint("vdt_", self._entropy))
 
 
 def _hash(account_id: str, token: str) -> bytes:
-    return hashlib.sha256(f"{account_id}\x00{token}".encode()).digest()
+    return tokens.digest(f"{account_id}\x00{token}")

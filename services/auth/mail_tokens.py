@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from services.auth import tokens
 from services.auth.errors import TOKEN_NOT_VALID
 from services.kit.faults import Fault
 from services.kit.secret import Secret
@@ -23,7 +22,6 @@ CONFIRM = "confirm"
 RECOVER = "recover"
 EMAIL_CHANGE = "email_change"
 LIFETIME = {CONFIRM: timedelta(hours=24), RECOVER: timedelta(hours=1), EMAIL_CHANGE: timedelta(hours=1)}
-TOKEN_BYTES = 32
 _TOKEN = re.compile(r"vmt_[A-Za-z0-9_-]{43}")
 
 
@@ -47,9 +45,9 @@ class MailTokens:
 
     async def mint(self, store: MailTokenStore, purpose: str, account_id: str, reference: str) -> Secret:
         """Return a new token; the store keeps its hash."""
-        text = "vmt_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
+        text = tokens.mint("vmt_", self._entropy)
         expires = self._clock.now() + LIFETIME[purpose]
-        await store.add(MailToken(purpose, account_id, reference, expires), _hash(text))
+        await store.add(MailToken(purpose, account_id, reference, expires), tokens.digest(text))
         return Secret(text)
 
     async def use(self, store: MailTokenStore, purpose: str, token: Secret) -> MailToken:
@@ -79,8 +77,4 @@ def _hash_of(token: Secret) -> bytes:
     text = token.text()
     if not _TOKEN.fullmatch(text):
         raise Fault(TOKEN_NOT_VALID, field="token")
-    return _hash(text)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return tokens.digest(text)

@@ -7,13 +7,12 @@ its last recorded activity it is dead, and so it is 12 hours after the sign-in, 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from services.auth import tokens
 from services.auth.errors import BAD_CREDENTIALS
 from services.kit.faults import SESSION_ENDED, Fault
 from services.kit.secret import Secret
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
     from services.kit.ids import Ids
 
-TOKEN_BYTES = 32
 _TOKEN = re.compile(r"vst_[A-Za-z0-9_-]{43}")
 MAX_IDLE = timedelta(seconds=1800)
 MAX_ABSOLUTE = timedelta(hours=12)
@@ -124,8 +122,8 @@ class Sessions:
         return await self._keep(store, replace(session, session_id=self._ids.new("ses"), ended=None))
 
     async def _keep(self, store: SessionStore, session: Session) -> Opened:
-        token = "vst_" + base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("=")
-        if not await store.insert(session, _hash(token)):
+        token = tokens.mint("vst_", self._entropy)
+        if not await store.insert(session, tokens.digest(token)):
             raise Fault(BAD_CREDENTIALS)
         return Opened(session, Secret(token))
 
@@ -144,7 +142,7 @@ class Sessions:
     async def stored(self, store: SessionStore, token: Secret) -> Session | None:
         """Return the session of a token as it is stored, dead or alive; None for what is no token."""
         text = token.text()
-        return await store.by_token(_hash(text)) if _TOKEN.fullmatch(text) else None
+        return await store.by_token(tokens.digest(text)) if _TOKEN.fullmatch(text) else None
 
     async def get(self, work: Readable, session_id: str) -> Session:
         """Return a live session by its id. Not activity.
@@ -222,7 +220,3 @@ class Sessions:
 
 def _with_activity(session: Session, active: datetime) -> Session:
     return replace(session, active=max(session.active, active))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

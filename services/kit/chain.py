@@ -149,7 +149,7 @@ class Chain:
             raise Fault(PERMISSION_DENIED)
         if policy.subject is Subject.CUSTOMER:
             self._authenticate(call)
-        if policy.idempotency_key and not 0 < len(request.idempotency_key) <= MAX_IDEMPOTENCY_KEY:  # type: ignore[attr-defined]
+        if policy.idempotency_key and not 0 < len(request.idempotency_key) <= MAX_IDEMPOTENCY_KEY:  # type: ignore[attr-defined]  # the concrete object has it
             raise Fault(IDEMPOTENCY_KEY_REQUIRED, field="idempotency_key")
         if cardguard.holds_card_number(request):
             raise Fault(CARD_NUMBER_REFUSED)

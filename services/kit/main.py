@@ -40,11 +40,11 @@ class Config(Protocol):
     @property
     def service(self) -> ServiceConfig: ...  # noqa: D102 - named by its type
     @property
-    def tls(self) -> TLSConfig: ...  # noqa: D102
+    def tls(self) -> TLSConfig: ...  # noqa: D102 - the class says what they are
     @property
-    def telemetry(self) -> TelemetryConfig: ...  # noqa: D102
+    def telemetry(self) -> TelemetryConfig: ...  # noqa: D102 - the class says what they are
     @property
-    def peers(self) -> PeersConfig: ...  # noqa: D102
+    def peers(self) -> PeersConfig: ...  # noqa: D102 - the class says what they are
 
 
 C = TypeVar("C", bound=Config)

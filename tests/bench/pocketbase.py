@@ -52,9 +52,9 @@ def running(folder: Path) -> Iterator[Peer]:
     data, address = folder / "pocketbase", f"http://127.0.0.1:{port}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     owner = [program, "superuser", "upsert", _OWNER, PASSWORD, "--dir", str(data)]
-    subprocess.run(owner, check=True, **quiet)  # type: ignore[call-overload]
+    subprocess.run(owner, check=True, **quiet)  # type: ignore[call-overload]  # the options are one mapping for all
     serve = [program, "serve", "--http", f"127.0.0.1:{port}", "--dir", str(data)]
-    with subprocess.Popen(serve, **quiet) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(serve, **quiet) as process:  # type: ignore[call-overload]  # the options are one mapping for all
         try:
             yield _with_user(address)
         finally:

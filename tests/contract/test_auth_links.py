@@ -48,7 +48,7 @@ def units(database: Database) -> SqlUnits:
 
 
 def attempt(name: str = "a", **changes: object) -> Link:
-    return replace(Link(f"lnk_{name}", "usr_anna", OFFER, START, ENDS), **changes)  # type: ignore[arg-type]
+    return replace(Link(f"lnk_{name}", "usr_anna", OFFER, START, ENDS), **changes)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
 
 async def begun(units: SqlUnits, *links: Link, consented: bool = True) -> None:

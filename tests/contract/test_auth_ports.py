@@ -174,7 +174,7 @@ async def heard(hints: AsyncIterator[None], publish: Callable[[], object]) -> No
     """Wait for a hint, giving it again while the listener may not have begun to listen."""
     waiting = asyncio.ensure_future(anext(hints))
     for _ in range(50):
-        await publish()  # type: ignore[misc]
+        await publish()  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(waiting), 0.1)
             return
@@ -190,7 +190,7 @@ async def test_every_replica_hears_a_hint_and_the_next_one(fanouts: tuple[Fanout
     await asyncio.sleep(1.2)  # silence is no loss
     await heard(streams[1], mine.publish)
     for hints in streams:
-        await hints.aclose()  # type: ignore[attr-defined]
+        await hints.aclose()  # type: ignore[attr-defined]  # the concrete object has it
 
 
 async def test_without_redis_activity_is_lost_and_hints_are_missed() -> None:

@@ -115,7 +115,7 @@ async def test_records_keep_their_numbers_and_indexes_under_concurrency(world: W
 @pytest.mark.clause("P5")
 async def test_two_appenders_share_one_log(world: World) -> None:
     """Replicas: each commits by itself, the indexes are still gapless."""
-    from services.audit.appender import Appender  # noqa: PLC0415
+    from services.audit.appender import Appender  # noqa: PLC0415 - imported only where it is wanted
 
     other = Appender(world.records, world.bodies, wire.event_of, world.sequencer.require_sound, world.sequencer.wake)
     committer = asyncio.create_task(other.run())

@@ -68,7 +68,7 @@ def test_bad_input_is_refused(
 ) -> None:
     if "content" in options and isinstance(options["content"], str):
         options = {"headers": {"Content-Type": "application/json"}, **options}
-    reply = person.http.request(verb, path, **options)  # type: ignore[arg-type]
+    reply = person.http.request(verb, path, **options)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     if status is None:
         assert 400 <= reply.status_code < 500, reply.text
     else:

@@ -26,7 +26,7 @@ def test_nothing_acknowledged_is_lost(live: Live, victim: str) -> None:
     live.kill(victim)
     live.start_one(victim)
     for path in ("/v1/session", "/v1/files", "/v1/cards", "/v1/charges", "/v1/activity"):
-        eventually(lambda at=path: _answers(person, at), 30)  # type: ignore[misc]
+        eventually(lambda at=path: _answers(person, at), 30)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     assert person.http.get(f"/v1/files/{stored['fileId']}/content").content == CONTENT
     assert person.get("/v1/charges")["charges"][0]["state"] == "STATE_SUCCEEDED"
     wanted = {"auth.session.open", "files.file.upload", "billing.card.create", "billing.charge.create"}

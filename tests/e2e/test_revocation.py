@@ -55,7 +55,7 @@ def _signed_out(live: Live) -> Bearer:
     person = newcomer(live)
     bearer = Bearer(person)
     for service in SERVICES:
-        eventually(lambda at=service: bearer.ask(at) == (200, "") or None)  # type: ignore[misc]
+        eventually(lambda at=service: bearer.ask(at) == (200, "") or None)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     assert person.http.post("/v1/session:signOut", json={}).status_code == 200
     return bearer
 
@@ -67,7 +67,7 @@ def test_a_service_that_is_killed_after_a_sign_out_has_not_forgotten_it(live: Li
     live.kill(victim)
     live.start_one(victim)
     for service in SERVICES:
-        eventually(lambda at=service: bearer.refused(at), 20)  # type: ignore[misc]
+        eventually(lambda at=service: bearer.refused(at), 20)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     assert time.time() < bearer.expires, "the assertion ran out: nothing was proven"
 
 
@@ -79,7 +79,7 @@ def test_all_killed_at_once_they_refuse_until_the_assertion_runs_out(live: Live)
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         list(pool.map(live.start_one, SERVICES))
     for service in SERVICES:
-        eventually(lambda at=service: bearer.refused(at), 20)  # type: ignore[misc]
+        eventually(lambda at=service: bearer.refused(at), 20)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         assert other.ask(service) == (200, "")  # it is this one session that it refuses
     assert time.time() < bearer.expires, "the assertion ran out: nothing was proven"
     while time.time() < bearer.expires:
@@ -94,17 +94,17 @@ def test_cut_off_from_auth_they_do_not_guess_and_they_recover(live: Live) -> Non
     bearer = Bearer(person)
     others = [service for service in SERVICES if service != "auth"]
     for service in others:
-        eventually(lambda at=service: bearer.ask(at) == (200, "") or None)  # type: ignore[misc]
+        eventually(lambda at=service: bearer.ask(at) == (200, "") or None)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     with _stopped(live, "auth"):
         begun = time.monotonic()
         for service in others:
-            told = eventually(lambda at=service: _unknown(bearer, at))  # type: ignore[misc]
+            told = eventually(lambda at=service: _unknown(bearer, at))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
             assert told == (503, "REVOCATION_UNKNOWN")
         assert time.monotonic() - begun > SILENT_SECONDS - 1  # the last sign of life was at most half a second old
         time.sleep(1)
         assert {bearer.ask(service) for service in others} == {(503, "REVOCATION_UNKNOWN")}
     for service in SERVICES:
-        eventually(lambda at=service: person.http.get(SERVICES[at]).status_code == 200 or None, 20)  # type: ignore[misc]
+        eventually(lambda at=service: person.http.get(SERVICES[at]).status_code == 200 or None, 20)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def test_everything_is_in_the_log_with_a_receipt_that_verifies_offline(person: P
     seen = eventually(lambda: _provable(person, wanted), 30)
     key = person.http.get("/log/key").text
     for activity in seen:
-        receipt = eventually(lambda one=activity: _receipt(person, one))  # type: ignore[misc]
+        receipt = eventually(lambda one=activity: _receipt(person, one))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         (tmp_path / "receipt.txt").write_text(receipt)
         (tmp_path / "key.txt").write_text(key)
         done = _verify(tmp_path / "receipt.txt", tmp_path / "key.txt")
@@ -123,7 +123,7 @@ def test_signing_out_means_out(live: Live) -> None:
     assert person.http.post("/v1/session:signOut", json={}).status_code == 200
     assert person.http.get("/v1/session").status_code == 401
     for path in ("/v1/files", "/v1/cards", "/v1/activity", "/v1/session"):  # the assertion is still within its 30 s
-        eventually(lambda at=path: True if _bearing(person, assertion, at) == 401 else None, 2)  # type: ignore[misc]
+        eventually(lambda at=path: True if _bearing(person, assertion, at) == 401 else None, 2)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
 
 
 @pytest.mark.clause("P5")

@@ -207,7 +207,7 @@ class Edge:
     async def renew(self, token: str, *, passive: bool = False) -> session_pb2.RenewResponse:
         """Renew."""
         request = session_pb2.RenewRequest(session_token=token, passive=passive)
-        return await self.sessions.Renew(request, timeout=20)  # type: ignore[no-any-return]
+        return await self.sessions.Renew(request, timeout=20)  # type: ignore[no-any-return]  # the stub is untyped
 
     def with_(self, assertion: str) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a signed-in call."""

@@ -148,7 +148,7 @@ async def use(stage: Stage, account_id: str, name: str, purpose: str = "invoices
     async with stage.channel("shop") as channel:
         stub: Any = link_pb2_grpc.LinkTokenServiceStub(channel)
         request = link_pb2.GetTokenRequest(account_id=account_id, provider=name, purpose=purpose)
-        return await stub.GetToken(request, timeout=20)  # type: ignore[no-any-return]
+        return await stub.GetToken(request, timeout=20)  # type: ignore[no-any-return]  # the stub is untyped
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -69,7 +69,7 @@ async def activity(channel: grpc.aio.Channel, served: Stage, subject: str) -> ac
                     activity_pb2.ListActivityRequest(), metadata=served.customer(subject), timeout=5
                 )
             except grpc.aio.AioRpcError as error:  # until auth's stream is heard
-                assert reason(error) == "REVOCATION_UNKNOWN"  # noqa: PT017
+                assert reason(error) == "REVOCATION_UNKNOWN"  # noqa: PT017 - the loop needs the other branch
                 await asyncio.sleep(0.1)
 
 

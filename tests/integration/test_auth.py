@@ -141,9 +141,9 @@ async def test_only_the_edge_signs_people_in(stage: Stage) -> None:
     for role in ("shop", "files", "billing", "audit", "auth", "gateway"):
         async with stage.channel(role) as channel:
             other = Edge(channel, channel)
-            assert await refusal(lambda other=other: other.sign_in(EMAIL)) == denied  # type: ignore[misc]
+            assert await refusal(lambda other=other: other.sign_in(EMAIL)) == denied  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
             if role != "gateway":
-                call = refusal(lambda other=other: other.renew("vst_" + "A" * 43))  # type: ignore[misc]
+                call = refusal(lambda other=other: other.renew("vst_" + "A" * 43))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
                 assert await call == denied
 
 
@@ -162,7 +162,7 @@ async def test_a_team_asks_who_is_signed_in_and_that_is_no_activity(stage: Stage
 BAD = (
     (account_pb2.SignInRequest(), "EMAIL_NOT_VALID"),
     (account_pb2.SignInRequest(email=EMAIL), "INVALID_ARGUMENT"),
-    (account_pb2.SignInRequest(email=EMAIL, password="x", delivery=7), "INVALID_ARGUMENT"),  # type: ignore[arg-type]
+    (account_pb2.SignInRequest(email=EMAIL, password="x", delivery=7), "INVALID_ARGUMENT"),  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     (account_pb2.SignInRequest(email=EMAIL, password="x"), "BAD_CREDENTIALS"),
     (account_pb2.SignInRequest(email=EMAIL, password="\U0001f600" * 15000), "BAD_CREDENTIALS"),
     (account_pb2.SignUpRequest(email="no address", password=PASSWORD), "EMAIL_NOT_VALID"),
@@ -177,7 +177,7 @@ async def test_bad_input_is_refused_by_name(stage: Stage) -> None:
     async with edge(stage) as browser:
         for request, told in BAD:
             method = getattr(browser.accounts, type(request).__name__.removesuffix("Request"))
-            code, reason = await refusal(lambda: method(request, metadata=browser.metadata, timeout=20))  # noqa: B023
+            code, reason = await refusal(lambda: method(request, metadata=browser.metadata, timeout=20))  # noqa: B023 - awaited before the loop goes on
             assert (reason, code) == (
                 told,
                 grpc.StatusCode.UNAUTHENTICATED if told == "BAD_CREDENTIALS" else grpc.StatusCode.INVALID_ARGUMENT,
@@ -200,12 +200,12 @@ async def test_a_stolen_copy_of_the_database_signs_nobody_in(stage: Stage, mailb
         for value in values:
             for text in _spellings(value):
                 for prefix in ("", "vst_"):
-                    refused = await refusal(lambda text=prefix + text: browser.renew(text))  # type: ignore[misc]
+                    refused = await refusal(lambda text=prefix + text: browser.renew(text))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
                     assert refused[1] in ("SESSION_ENDED", "INVALID_ARGUMENT")
         for value in values:
             for text in _spellings(value):
                 token = account_pb2.ConfirmEmailRequest(token="vmt_" + text)
-                call = refusal(lambda token=token: browser.accounts.ConfirmEmail(token, metadata=browser.metadata))  # type: ignore[misc]
+                call = refusal(lambda token=token: browser.accounts.ConfirmEmail(token, metadata=browser.metadata))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
                 assert (await call)[1] in ("TOKEN_NOT_VALID", "INVALID_ARGUMENT")
         with sqlite3.connect(copy) as stolen:
             digest = stolen.execute("SELECT digest FROM passwords").fetchone()[0]

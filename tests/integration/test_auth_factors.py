@@ -208,7 +208,7 @@ async def test_an_old_sign_in_is_asked_to_authenticate_again_and_then_may(stage:
         ("GenerateRecoveryCodes", factor_pb2.GenerateRecoveryCodesRequest()),
         ("RemovePassword", factor_pb2.RemovePasswordRequest()),
     ):
-        assert await refusal(lambda name=name, request=request: anna.call(name, request)) == again  # type: ignore[misc]
+        assert await refusal(lambda name=name, request=request: anna.call(name, request)) == again  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     await anna.call("ListFactors", factor_pb2.ListFactorsRequest())
     token = anna.token
     opened = await anna.again()

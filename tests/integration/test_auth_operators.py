@@ -160,7 +160,7 @@ async def test_an_operator_reaches_nothing_else(stage: Stage) -> None:
             operator_pb2.AnnounceCertificateRequest(serial=b"1" * 21),
             operator_pb2.AnnounceCertificateRequest(serial=b"1", not_after=Timestamp(seconds=1 << 62)),
         ):
-            assert await refusal(lambda asked=request: stub.AnnounceCertificate(asked)) == invalid  # type: ignore[misc]
+            assert await refusal(lambda asked=request: stub.AnnounceCertificate(asked)) == invalid  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         assert await refusal(lambda: stub.FindAccount(operator_pb2.FindAccountRequest())) == invalid
         wrong = operator_pb2.DisableAccountRequest(account_id="usr_01jd9xk8w0q2m3n4p5r6s7t8v9")
         assert await refusal(lambda: stub.DisableAccount(wrong)) == invalid

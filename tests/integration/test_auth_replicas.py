@@ -134,10 +134,10 @@ async def test_losing_redis_ends_sessions_early_at_most(pair: Pair) -> None:
     if pair.with_redis:
         assert after.ends.ToNanoseconds() <= before.ends.ToNanoseconds()
     for browser in (pair.one, pair.two):
-        assert await refusal(lambda: browser.renew(ended)) == ENDED  # noqa: B023
+        assert await refusal(lambda: browser.renew(ended)) == ENDED  # noqa: B023 - awaited before the loop goes on
     await pair.two.accounts.SignOut(account_pb2.SignOutRequest(), metadata=pair.two.with_(after.assertion))
     for browser in (pair.one, pair.two):
-        assert await refusal(lambda: browser.renew(kept)) == ENDED  # noqa: B023
+        assert await refusal(lambda: browser.renew(kept)) == ENDED  # noqa: B023 - awaited before the loop goes on
     assert await refused_within(pair.one, pair.one.with_(before.assertion), TOLD_SECONDS)
     assert (await pair.one.renew(await pair.two.sign_in(EMAIL))).session_id
 

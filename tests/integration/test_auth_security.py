@@ -93,7 +93,7 @@ async def test_sessions_are_listed_and_ended_one_others_all(stage: Stage, mailbo
         missing = (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
         end, request = second.security.EndSession, security_pb2.EndSessionRequest
         for unknown in (bos.session_id, "ses_01jd9xk8w0q2m3n4p5r6s7t8v9", "", "x"):
-            assert await refusal(lambda: second.call(end, request(session_id=unknown))) == missing  # noqa: B023
+            assert await refusal(lambda: second.call(end, request(session_id=unknown))) == missing  # noqa: B023 - awaited before the loop goes on
         (target,) = [one.session_id for one in await first.sessions() if one.current]
         await second.call(end, request(session_id=target))
         assert [await one.dead() for one in (first, second, third, fourth, bo)] == [True, False, False, False, False]

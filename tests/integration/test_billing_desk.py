@@ -54,7 +54,7 @@ class refused:  # noqa: N801 - reads like pytest.raises
         self._info = self._raises.__enter__()
 
     def __exit__(self, *error: object) -> bool:
-        done = bool(self._raises.__exit__(*error))  # type: ignore[arg-type]
+        done = bool(self._raises.__exit__(*error))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
         assert self._info.value.reason is self._reason
         return done
 
@@ -199,7 +199,7 @@ async def test_the_live_check_counts_card_numbers_wherever_they_are(desk: Desk, 
     async def shake() -> None:
         raise AssertionError
 
-    checks = Checks(desk.outbox, shake, log, 60, Log("test"))  # type: ignore[arg-type]
+    checks = Checks(desk.outbox, shake, log, 60, Log("test"))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     assert await checks.card_numbers() == 0
     with log.open("a") as lines:
         lines.write('{"event": "library", "template": "paid with 4242 4242 4242 4242"}\nnot json 5555555555554444\n')

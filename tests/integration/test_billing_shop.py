@@ -62,7 +62,7 @@ async def shop(tmp_path: Path, valv: FakeValv) -> AsyncIterator[httpx.AsyncClien
     tls = TLSConfig("valv.localhost", here, here, here)
     config = Config("127.0.0.1:0", ORIGIN, here, here, "https://localhost:8443", tls, PeersConfig(), here / "shop.db")
     orders = Orders(config.database)
-    runner = web.AppRunner(Shop(config, valv, orders, Ids(SystemClock())).application())  # type: ignore[arg-type]
+    runner = web.AppRunner(Shop(config, valv, orders, Ids(SystemClock())).application())  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]

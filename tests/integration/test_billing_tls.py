@@ -77,7 +77,7 @@ async def test_a_128_bit_connection_is_refused_before_anything_is_sent(tmp_path:
         gateway = StripeGateway(address, Secret(sandbox.SECRET), client, Log("test"))
         with pytest.raises(GatewayUnknown) as unknown:
             await gateway.create_customer("usr_01jd9xk8w0q2m3n4p5r6s7t8v9")
-        assert isinstance(unknown.value.__cause__.__cause__, WeakConnection)  # type: ignore[union-attr]
+        assert isinstance(unknown.value.__cause__.__cause__, WeakConnection)  # type: ignore[union-attr]  # that it is there is what the line asserts
         await gateway.close()
 
 

@@ -102,13 +102,13 @@ async def test_a_file_goes_in_and_comes_out(stage: Stage, me: dict[str, str]) ->
         ) as reply:
             assert (reply.status, await reply.read()) == (304, b"")
 
-        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**me))  # type: ignore[misc]
+        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**me))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         assert [file.file_id for file in listed.files] == [made["fileId"]]
         assert (listed.used_bytes, listed.quota_bytes) == (len(data), 100_000_000)
-        got = await files.GetFile(file_pb2.GetFileRequest(file=made["fileId"]), metadata=stage.metadata(**me))  # type: ignore[misc]
+        got = await files.GetFile(file_pb2.GetFileRequest(file=made["fileId"]), metadata=stage.metadata(**me))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         assert got.file.display_name == made["displayName"]
 
-        await files.DeleteFile(file_pb2.DeleteFileRequest(file=made["fileId"]), metadata=stage.metadata(**me))  # type: ignore[misc]
+        await files.DeleteFile(file_pb2.DeleteFileRequest(file=made["fileId"]), metadata=stage.metadata(**me))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         async with http.get(path, headers=stage.headers(**me), **stage.options) as reply:
             assert (reply.status, await reason(reply)) == (404, "FILE_NOT_FOUND")
     assert await stage.kept(me["sub"]) == 0
@@ -157,9 +157,9 @@ async def test_another_customers_file_does_not_exist(stage: Stage, me: dict[str,
             files.DeleteFile(file_pb2.DeleteFileRequest(file=file), metadata=stage.metadata(**other)),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call  # type: ignore[misc]
+                await call  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
             assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**other))  # type: ignore[misc]
+        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**other))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
         assert (len(listed.files), listed.used_bytes) == (0, 0)
     denied = [e for e in await stage.events() if e.outcome == event_pb2.OUTCOME_DENIED and e.actor.id == other["sub"]]
     assert [(e.reason, e.object.id) for e in denied] == [("FILE_NOT_FOUND", file)] * 4
@@ -258,7 +258,7 @@ async def test_a_truncated_upload_keeps_nothing(stage: Stage, me: dict[str, str]
     await settled(stage)
     assert await stage.kept(me["sub"]) == 0
     async with stage.files() as files:
-        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**me))  # type: ignore[misc]
+        listed = await files.ListFiles(file_pb2.ListFilesRequest(), metadata=stage.metadata(**me))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     assert len(listed.files) == 0
 
 

@@ -151,7 +151,7 @@ async def test_a_link_is_its_owners_and_its_token_that_of_whom_they_consented_to
     ):
         link_id, _ = await anna.consented("grant")
         for stolen in ("ConsentToLink", "Unlink"):
-            asked = await refusal(lambda stolen=stolen: bo.ask(stolen, link_id=link_id))  # type: ignore[misc]
+            asked = await refusal(lambda stolen=stolen: bo.ask(stolen, link_id=link_id))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
             assert asked == (grpc.StatusCode.NOT_FOUND, "LINK_NOT_FOUND")
         assert await refusal(lambda: bo.connect(link_id)) == (grpc.StatusCode.NOT_FOUND, "LINK_NOT_FOUND")
         await anna.connect(link_id)

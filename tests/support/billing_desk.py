@@ -135,7 +135,7 @@ async def opened(url: str, psp: Sandbox) -> AsyncIterator[Desk]:
         CHARGES: ChargeHandlers(charging),
         EXPORTS: ExportHandlers(),
     }
-    chain = Chain(clock, log, outbox, Refusals(outbox, clock, log), Verifier(clock), 64)  # type: ignore[arg-type]
+    chain = Chain(clock, log, outbox, Refusals(outbox, clock, log), Verifier(clock), 64)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     resolver = Resolver(database, TaskLedger(outbox), charging, gateway, clock, log)
     yield Desk(psp, gateway, outbox, chain, resolver, handlers)
     await outbox.close()

@@ -125,7 +125,7 @@ def _regions(pid: int) -> Iterator[tuple[int, int]]:
     """Yield runs of addresses whose pages exist, in the mappings that hold what the process made."""
     with Path(f"/proc/{pid}/pagemap").open("rb", buffering=0) as pages:
         for line in Path(f"/proc/{pid}/maps").read_text("utf-8", "replace").splitlines():
-            first, last, rights, inode, path = _MAPPING.fullmatch(line).groups()  # type: ignore[union-attr]
+            first, last, rights, inode, path = _MAPPING.fullmatch(line).groups()  # type: ignore[union-attr]  # that it is there is what the line asserts
             if rights[0] == "r" and ("w" in rights or inode == "0") and not path.startswith("[v"):
                 start, end = int(first, 16), int(last, 16)
                 pages.seek(start // PAGESIZE * 8)

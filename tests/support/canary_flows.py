@@ -112,7 +112,7 @@ class Walk:
     def lost(self, person: Person, verb: str, path: str, **options: object) -> None:
         """Send a request and do not wait for what may never come."""
         try:
-            person.http.request(verb, path, timeout=LOST, **options)  # type: ignore[arg-type]
+            person.http.request(verb, path, timeout=LOST, **options)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
         except httpx.TransportError:
             return
 
@@ -141,7 +141,7 @@ def _ordinary(walk: Walk) -> None:
     assert stranger.http.get("/v1/files", headers={"Valv-Session": stranger.token}).status_code == 401
     lost = walk.make("password", "in a broken body")
     broken = {"content": f'{{"password": "{lost}"', "headers": {"Content-Type": "application/json"}}
-    assert person.http.post("/v1/session:signIn", **broken).status_code == 400  # type: ignore[arg-type]
+    assert person.http.post("/v1/session:signIn", **broken).status_code == 400  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
 
 def _second_factors(walk: Walk) -> None:
@@ -232,7 +232,7 @@ def _others_die(walk: Walk) -> None:
             walk.lost(person, "GET", path)
         walk.live.start_one(victim)
     for path in ("/v1/session", "/v1/files", "/v1/cards", "/v1/activity"):
-        eventually(lambda at=path: person.http.get(at).status_code == 200 or None, 20)  # type: ignore[misc]
+        eventually(lambda at=path: person.http.get(at).status_code == 200 or None, 20)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     walk.sign_in(person)
 
 

@@ -90,7 +90,7 @@ def _expiry(entry: Entry, today: date) -> tuple[int, int]:
     if not (entry.exp_year.isdecimal() and len(entry.exp_year) in {2, 4}):
         raise errors.card("invalid_expiry_year")
     month = int(entry.exp_month)
-    year = int(entry.exp_year) if len(entry.exp_year) == 4 else 2000 + int(entry.exp_year)  # noqa: PLR2004
+    year = int(entry.exp_year) if len(entry.exp_year) == 4 else 2000 + int(entry.exp_year)  # noqa: PLR2004 - the number is the rule itself
     if not today.year <= year <= today.year + 50:
         raise errors.card("invalid_expiry_year")
     if (year, month) < (today.year, today.month):

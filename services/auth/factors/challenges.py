@@ -8,14 +8,13 @@ the same bits.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from services.auth import tokens
 from services.auth.errors import CHALLENGE_NOT_VALID
 from services.kit.faults import Fault
 from services.kit.secret import Secret
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 LIFETIME = timedelta(minutes=5)
 ATTEMPTS = 5
-CHALLENGE_BYTES = 32
 _FORM = re.compile(r"vch_[A-Za-z0-9_-]{43}")
 
 
@@ -66,9 +64,9 @@ class Challenges:
         self, store: ChallengeStore, purpose: Purpose, account_id: str, session_id: str
     ) -> tuple[Secret, Challenge]:
         """Return a new challenge; the store keeps its hash."""
-        text = "vch_" + base64.urlsafe_b64encode(self._entropy(CHALLENGE_BYTES)).decode().rstrip("=")
+        text = tokens.mint("vch_", self._entropy)
         challenge = Challenge(purpose, account_id, session_id, self._clock.now() + LIFETIME)
-        await store.add(challenge, _hash(text))
+        await store.add(challenge, tokens.digest(text))
         return Secret(text), challenge
 
     async def attempt(self, store: ChallengeStore, token: Secret) -> Challenge:
@@ -78,7 +76,7 @@ class Challenges:
             Fault: CHALLENGE_NOT_VALID: unknown, used, too old or tried too often; the four cannot be told apart.
         """
         text = token.text()
-        found = await store.attempt(_hash(text), self._clock.now(), ATTEMPTS) if _FORM.fullmatch(text) else None
+        found = await store.attempt(tokens.digest(text), self._clock.now(), ATTEMPTS) if _FORM.fullmatch(text) else None
         if found is None:
             raise Fault(CHALLENGE_NOT_VALID, field="challenge")
         return found
@@ -89,9 +87,5 @@ class Challenges:
         Raises:
             Fault: CHALLENGE_NOT_VALID: another call was faster, or it is too old by now.
         """
-        if not await store.use(_hash(token.text()), self._clock.now()):
+        if not await store.use(tokens.digest(token.text()), self._clock.now()):
             raise Fault(CHALLENGE_NOT_VALID, field="challenge")
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -8,12 +8,11 @@ asked; what comes back is kept only by the call that still holds it. Where it ca
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from services.auth import tokens
 from services.auth.errors import (
     LINK_BUSY,
     LINK_EXISTS,
@@ -52,7 +51,6 @@ LIFETIME = timedelta(minutes=15)
 HOLD = timedelta(seconds=30)
 """How long a call may hold a link: longer than any may take, so that only a crash leaves one held."""
 ATTEMPT = "auth.link.attempt"
-_STATE_BYTES = 32
 _LONGEST_NAME, _LONGEST_PASSWORD, _LONGEST_CODE = 320, 1024, 2048
 _PRINTABLE = 32
 _DELETE = 127
@@ -138,7 +136,7 @@ class Linking:
         if party.redirect is not None:
             state, pending = self._token(), Pending(self._token(), Secret(self._token()))
             address = Secret(party.redirect.address(state, pending))
-            back = Return(session_id, _hash(state))
+            back = Return(session_id, tokens.digest(state))
             sealed = await self._vault.seal(account_id, link_id, link.offer.provider, pending)
         store = await work.write()
         if not await store.links.consent(link_id, self._clock.now(), back, sealed):
@@ -191,7 +189,7 @@ class Linking:
         await self._admit(account_id)
         now = self._clock.now()
         store = await work.write()
-        back = Return(session_id, _hash(state.text()))
+        back = Return(session_id, tokens.digest(state.text()))
         link = await store.links.hold_return(account_id, back, now, now + HOLD)
         if link is None or link.sealed is None:
             raise Fault(LINK_STATE_NOT_VALID)
@@ -296,7 +294,7 @@ class Linking:
             raise
 
     def _token(self) -> str:
-        return base64.urlsafe_b64encode(self._entropy(_STATE_BYTES)).decode().rstrip("=")
+        return tokens.mint("", self._entropy)
 
 
 @contextmanager
@@ -326,7 +324,3 @@ def _tell(trail: Trail, link: Link) -> None:
     offer = link.offer
     trail.object("lnk", link.link_id)
     trail.detail(provider=offer.provider, purpose=offer.purpose, version=offer.version, digest=offer.digest)
-
-
-def _hash(state: str) -> bytes:
-    return hashlib.sha256(state.encode()).digest()

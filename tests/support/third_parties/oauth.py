@@ -30,17 +30,17 @@ def build(arguments: argparse.Namespace) -> Wsgi:
     """Put the project together; its settings are told here, before anything of Django's is loaded."""
     wanted = json.loads((arguments.folder / "wanted.json").read_text("utf-8"))
     _configure(arguments.folder, arguments.port, wanted["seconds"])
-    import django  # noqa: PLC0415
+    import django  # noqa: PLC0415 - imported only where it is wanted
 
     django.setup()
     _fill(wanted)
-    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - imported only where it is wanted
 
-    return get_wsgi_application()  # type: ignore[no-any-return]
+    return get_wsgi_application()  # type: ignore[no-any-return]  # the stub is untyped
 
 
 def _configure(folder: Path, port: int, seconds: int) -> None:
-    from django.conf import settings  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415 - imported only where it is wanted
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
@@ -79,9 +79,9 @@ def _configure(folder: Path, port: int, seconds: int) -> None:
 
 
 def _fill(wanted: dict[str, Any]) -> None:
-    from django.contrib.auth import get_user_model  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
-    from oauth2_provider.models import get_application_model  # noqa: PLC0415
+    from django.contrib.auth import get_user_model  # noqa: PLC0415 - imported only where it is wanted
+    from django.core.management import call_command  # noqa: PLC0415 - imported only where it is wanted
+    from oauth2_provider.models import get_application_model  # noqa: PLC0415 - imported only where it is wanted
 
     call_command("migrate", verbosity=0)
     if get_user_model().objects.exists():

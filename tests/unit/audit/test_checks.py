@@ -78,7 +78,7 @@ async def test_an_entry_that_waits_for_a_checkpoint_is_measured(
 
 
 async def test_results_are_recorded_in_the_service_s_own_outbox(world: World) -> None:
-    from services.audit.journal import Journal  # noqa: PLC0415
+    from services.audit.journal import Journal  # noqa: PLC0415 - imported only where it is wanted
 
     await Journal(world.outbox).found("audit.gaps", "kept", 0)
     assert world.outbox.written.is_set()

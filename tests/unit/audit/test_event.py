@@ -106,7 +106,7 @@ def test_another_version_is_not_read() -> None:
 )
 def test_what_does_not_fit_is_refused_and_not_repeated(field: str, changes: dict[str, object]) -> None:
     with pytest.raises(EventError) as refused:
-        replace(FULL, **changes)  # type: ignore[arg-type]
+        replace(FULL, **changes)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     assert refused.value.field == field
     assert str(refused.value) == field
 
@@ -124,4 +124,4 @@ def test_what_does_not_fit_is_refused_and_not_repeated(field: str, changes: dict
     ],
 )
 def test_what_the_kit_writes_fits(changes: dict[str, object]) -> None:
-    replace(FULL, **changes)  # type: ignore[arg-type]
+    replace(FULL, **changes)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in

@@ -111,9 +111,9 @@ def test_what_an_event_says_cannot_move_the_terminal(
 
 
 def test_a_stranger_s_log_is_not_believed(receipt: Path, world: World, tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - imported only where it is wanted
 
-    from services.audit.note import Signer  # noqa: PLC0415
+    from services.audit.note import Signer  # noqa: PLC0415 - imported only where it is wanted
 
     stranger = Signer(ORIGIN, Ed25519PrivateKey.generate())
     assert verify(receipt, key=stranger.verifier.vkey) == 1

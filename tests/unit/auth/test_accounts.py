@@ -55,7 +55,7 @@ async def test_unknown_unconfirmed_and_wrong_get_the_same_refusal_for_the_same_w
 
     async def counted(pool: HashPool, work: object) -> object:
         hashes.append(1)
-        return await run(pool, work)  # type: ignore[arg-type]
+        return await run(pool, work)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
     monkeypatch.setattr(HashPool, "run", counted)
     faults = []
@@ -103,7 +103,7 @@ async def test_signing_up_costs_the_same_whoever_has_the_address(world: World, m
 
     async def counted(pool: HashPool, work: object) -> object:
         hashes.append(1)
-        return await run(pool, work)  # type: ignore[arg-type]
+        return await run(pool, work)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
     monkeypatch.setattr(HashPool, "run", counted)
     for email in (EMAIL, "new@example.com"):

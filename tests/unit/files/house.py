@@ -144,7 +144,7 @@ class House:
     async def change(self, work: Callable[[AsyncConnection], object]) -> None:
         """Change the main database behind the service's back."""
         async with self.database.write() as connection:
-            await work(connection)  # type: ignore[misc]
+            await work(connection)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
 
 
 async def pieces(data: bytes, size: int = 70_001) -> AsyncIterator[bytes]:

@@ -106,7 +106,7 @@ async def test_rows_that_changed_places_are_found(house: House, column: str) -> 
     rows = {row[0]: row[names.index(column)] for row in await house.rows("files")}
     for file, other in ((one, two), (two, one)):
         query = update(sql.files).where(sql.files.c.file_id == file).values({column: rows[other]})
-        await house.change(lambda connection, query=query: connection.execute(query))  # type: ignore[misc]
+        await house.change(lambda connection, query=query: connection.execute(query))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     await refused(house, one)
     await refused(house, two)
 

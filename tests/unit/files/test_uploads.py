@@ -180,13 +180,13 @@ class _FullWriter:
         self._room -= len(data)
         if self._room < 0:
             raise BlobError(28, "no space left on device")
-        self._inner.write(data)  # type: ignore[attr-defined]
+        self._inner.write(data)  # type: ignore[attr-defined]  # the concrete object has it
 
     def commit(self) -> None:
-        self._inner.commit()  # type: ignore[attr-defined]
+        self._inner.commit()  # type: ignore[attr-defined]  # the concrete object has it
 
     def discard(self) -> None:
-        self._inner.discard()  # type: ignore[attr-defined]
+        self._inner.discard()  # type: ignore[attr-defined]  # the concrete object has it
 
 
 async def test_a_full_disk_keeps_nothing(house: House) -> None:

@@ -64,7 +64,7 @@ def test_the_bootstrap_is_what_envoy_takes_and_opens_no_port() -> None:
 
 def test_a_bootstrap_that_does_not_fit_is_refused() -> None:
     with pytest.raises(json_format.ParseError):
-        bootstrap(replace(config().envoy, max_heap_bytes="much"))  # type: ignore[arg-type]
+        bootstrap(replace(config().envoy, max_heap_bytes="much"))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
 
 @pytest.mark.parametrize("numbers", [(0, 60, 1), (60, 0, 1), (60, 60, 0), (2000, 60, 1)])

@@ -85,7 +85,7 @@ def test_the_digest_says_nothing_about_the_private_key() -> None:
 def test_a_snapshot_cannot_be_changed() -> None:
     made = composer().compose(inputs())
     with pytest.raises(FrozenInstanceError):
-        made.digest = ""  # type: ignore[misc]
+        made.digest = ""  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     with pytest.raises(TypeError):
         made.versions["x"] = ""  # type: ignore[index]
     with pytest.raises(TypeError):

@@ -61,7 +61,7 @@ class Bench:
         self.chain = self._chain()
 
     def _chain(self) -> Chain:
-        return Chain(self.clock, Log("test"), self.outbox, self.refusals, FakeVerifier(), 2)  # type: ignore[arg-type]
+        return Chain(self.clock, Log("test"), self.outbox, self.refusals, FakeVerifier(), 2)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
     def limit_subjects(self, most: int) -> None:
         self.refusals = Refusals(self.outbox, self.clock, Log("test"), most)

@@ -51,7 +51,7 @@ class Service:
         return Erased(f"evt of {account}", [Blocked("charge", 2, Cause.STATUTORY, UNTIL)])
 
     async def started(self) -> Follower:
-        follower = Follower(self.database, self.auth, self.erase, DATA, Log("test"))  # type: ignore[arg-type]
+        follower = Follower(self.database, self.auth, self.erase, DATA, Log("test"))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
         await follower.load()
         return follower
 

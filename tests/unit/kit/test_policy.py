@@ -55,7 +55,7 @@ def test_head_is_a_second_binding_of_a_download() -> None:
 
 def test_a_method_without_a_policy_does_not_start() -> None:
     with pytest.raises(PolicyError, match="no policy"):
-        methods_of(_service(None))  # type: ignore[arg-type]
+        methods_of(_service(None))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_method_without_a_policy_does_not_start() -> None:
 def test_a_policy_that_is_not_whole_does_not_start(change: dict[str, object], complaint: str) -> None:
     policy = _whole()
     for name, value in change.items():
-        policy.ClearField(name)  # type: ignore[arg-type]
-        policy.MergeFrom(policy_pb2.Policy(**{name: value}))  # type: ignore[arg-type]
+        policy.ClearField(name)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
+        policy.MergeFrom(policy_pb2.Policy(**{name: value}))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     with pytest.raises(PolicyError, match=complaint):
-        methods_of(_service(policy))  # type: ignore[arg-type]
+        methods_of(_service(policy))  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in

@@ -265,7 +265,7 @@ async def test_killed_at_any_step_it_goes_on(tmp_path: Path, fatal: int, *, late
         await world.sign_in()
         units = Crashing(world.units, fatal, late=late)
         with pytest.raises(StoreAway):
-            await through(world, account, units)  # type: ignore[arg-type]
+            await through(world, account, units)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
         assert units.crashed
         await through(world, account)
         assert set(await rows_about(world, account)) <= KEPT | {"revocations"}

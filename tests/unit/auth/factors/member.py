@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 
 import pyotp
+import pytest
 
 from services.auth.arrivals import Arrived, Visitor
 from services.auth.factors import holdings
@@ -13,12 +14,25 @@ from services.auth.factors.holdings import Factor, Holdings
 from services.auth.factors.passkeys import Passkey
 from services.auth.factors.proofs import Answer
 from services.auth.factors.steps import Continued, Next
+from services.kit.faults import Fault, Reason
 from services.kit.secret import Secret
 from tests.support.authenticator import Authenticator
 from tests.unit.auth.world import EMAIL, HOME, PASSWORD, URL, Trail, World
 
 NEW_PASSWORD = "the heron waits beside the reeds"
 VISITOR = Visitor(HOME, "firefox/linux")
+
+
+async def refused(work: Awaitable[object]) -> Fault:
+    """Return the fault that some work ends with."""
+    with pytest.raises(Fault) as caught:
+        await work
+    return caught.value
+
+
+async def reason(work: Awaitable[object]) -> Reason:
+    """Return the reason that some work is refused for."""
+    return (await refused(work)).reason
 
 
 @dataclass

@@ -23,22 +23,16 @@ from services.auth.factors.holdings import Factor
 from services.auth.factors.steps import Continued, Next
 from services.auth.throttle import Who
 from services.auth.throttle_rules import Action
-from services.kit.faults import ALREADY_EXISTS, INVALID_ARGUMENT, Fault, Reason
+from services.kit.faults import ALREADY_EXISTS, INVALID_ARGUMENT, Fault
 from services.kit.secret import Secret
 from tests.support.authenticator import Authenticator
-from tests.unit.auth.factors.member import Member, member
+from tests.unit.auth.factors.member import Member, member, reason
 from tests.unit.auth.world import URL, Trail
 
 
 async def begin_alone(anna: Member) -> Next:
     async with anna.world.work() as work:
         return await anna.world.factors.steps.begin_passkey(work)
-
-
-async def reason(work: object) -> Reason:
-    with pytest.raises(Fault) as refused:
-        await work  # type: ignore[misc]
-    return refused.value.reason
 
 
 async def test_a_passkey_is_asked_for_by_what_the_account_has(anna: Member) -> None:

@@ -20,19 +20,13 @@ from services.auth.errors import (
 from services.auth.factors.holdings import Factor
 from services.auth.factors.steps import Next
 from services.auth.mail import FACTOR_ADDED, FACTOR_REMOVED, PASSWORD_REMOVED, RECOVERY_CODES_RENEWED
-from services.kit.faults import NOT_FOUND, Fault, Reason
+from services.kit.faults import NOT_FOUND, Fault
 from services.kit.secret import Secret
 from tests.support.authenticator import Authenticator
-from tests.unit.auth.factors.member import NEW_PASSWORD, Member, member
+from tests.unit.auth.factors.member import NEW_PASSWORD, Member, member, reason
 from tests.unit.auth.world import EMAIL, PASSWORD, URL
 
 SHORT = "the heron, eh?"  # 14 code points
-
-
-async def reason(work: object) -> Reason:
-    with pytest.raises(Fault) as refused:
-        await work  # type: ignore[misc]
-    return refused.value.reason
 
 
 async def templates(anna: Member) -> list[str]:

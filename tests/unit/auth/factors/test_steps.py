@@ -20,10 +20,10 @@ from services.auth.errors import (
 from services.auth.factors.challenges import ATTEMPTS
 from services.auth.factors.holdings import Factor
 from services.auth.factors.steps import Continued, Next
-from services.kit.faults import SESSION_ENDED, Fault, Reason
+from services.kit.faults import SESSION_ENDED, Fault
 from services.kit.secret import Secret
 from tests.support.authenticator import Authenticator
-from tests.unit.auth.factors.member import VISITOR, Member, member
+from tests.unit.auth.factors.member import VISITOR, Member, member, reason
 from tests.unit.auth.world import HOME, PASSWORD, URL, Trail, sha256
 
 WRONG = "another lighthouse, another keeper"
@@ -46,12 +46,6 @@ async def alive(anna: Member, session_id: str) -> bool:
         session = await store.sessions.get(session_id)
     assert session is not None
     return session.ended is None
-
-
-async def reason(work: object) -> Reason:
-    with pytest.raises(Fault) as refused:
-        await work  # type: ignore[misc]
-    return refused.value.reason
 
 
 @pytest.mark.clause("ASVS 6.3.8", "P9")

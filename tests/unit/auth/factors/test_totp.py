@@ -17,14 +17,8 @@ from services.auth.errors import CODE_NOT_VALID, SECOND_FACTOR_NOT_VALID, THROTT
 from services.auth.factors.holdings import Factor
 from services.auth.factors.steps import Continued
 from services.kit.faults import ALREADY_EXISTS, Fault
-from tests.unit.auth.factors.member import Member, member
+from tests.unit.auth.factors.member import Member, member, refused
 from tests.unit.auth.world import Trail, world_in
-
-
-async def refused(work: object) -> Fault:
-    with pytest.raises(Fault) as caught:
-        await work  # type: ignore[misc]
-    return caught.value
 
 
 async def test_an_app_counts_from_its_first_code_on(anna: Member) -> None:

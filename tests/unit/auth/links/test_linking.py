@@ -188,7 +188,7 @@ async def test_a_token_that_cannot_be_kept_is_revoked(desk: Desk) -> None:
         assert await desk.unlink(link_id) is Outcome.NONE
         return Grant(username, token=Secret("an orphan"), scheme="Bearer")
 
-    desk.there.connect = meanwhile  # type: ignore[method-assign]
+    desk.there.connect = meanwhile  # type: ignore[method-assign]  # the test puts its own in its place
     assert await desk.connect(link_id) is not None
     assert desk.there.revoked == ["an orphan"]
     async with desk.world.units.read() as store:
@@ -251,6 +251,6 @@ async def test_one_link_with_a_third_party_at_a_time(desk: Desk) -> None:
 )
 def test_a_third_party_is_reached_by_https_only(changes: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="https"):
-        PasswordGrantConfig(**{"token_endpoint": "https://id.example/token", "client_id": "valv", **changes})  # type: ignore[arg-type]
+        PasswordGrantConfig(**{"token_endpoint": "https://id.example/token", "client_id": "valv", **changes})  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
     with pytest.raises(ValueError, match="one of"):
         Provider("grant", "Two kinds", ("shop",), PURPOSE, oauth2_password=GRANT, imap=ImapConfig("mail.example"))

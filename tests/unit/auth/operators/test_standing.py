@@ -65,7 +65,7 @@ async def test_disabling_ends_every_session_with_a_row_for_all_services(world: W
     async with world.units.read() as store:
         told = {row.session_id for row in await store.revocations.since(0, 10)}
         kept = await store.accounts.get(account)
-        assert (await store.accounts.get(other)).disabled is None  # type: ignore[union-attr]
+        assert (await store.accounts.get(other)).disabled is None  # type: ignore[union-attr]  # that it is there is what the line asserts
     assert told == {opened.session.session_id for opened in mine}
     assert kept is not None
     assert (kept.disabled, kept.disabled_because) == (world.clock.now(), "compromised")
@@ -80,7 +80,7 @@ async def test_a_disabled_account_answers_and_works_like_a_wrong_password(world:
 
     async def counted(work: object) -> object:
         hashed.append(work)
-        return await run(work)  # type: ignore[arg-type]
+        return await run(work)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
     world.pool.run = counted  # type: ignore[assignment,method-assign]
     seen = []
