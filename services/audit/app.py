@@ -6,7 +6,7 @@ Owns which part gets which other part. Decides nothing else.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.audit import checkpoints, sql, wire
+from services.audit import checkpoints, tables, wire
 from services.audit.activity import Activity
 from services.audit.appender import Appender
 from services.audit.bodies import Bodies
@@ -19,7 +19,8 @@ from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.signing import load_signer
-from services.audit.sql import SqlLease, SqlLog
+from services.audit.sql import SqlLog
+from services.audit.sql_lease import SqlLease
 from services.audit.store import TileStore
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles, connect
@@ -120,7 +121,7 @@ async def _stores(config: Config, runtime: Runtime) -> _Stores:
     database, keys, heads = (
         Database(each, trace_engine) for each in (config.database, config.keys_database, config.checkpoint_database)
     )
-    await database.require_revision(sql.REVISION)
+    await database.require_revision(tables.REVISION)
     await keys.require_revision(KEYS_REVISION)
     await heads.require_revision(checkpoints.REVISION)
     outbox = Outbox(database, runtime.clock, runtime.ids)

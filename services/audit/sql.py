@@ -1,106 +1,20 @@
-"""SQL of the main database: entries, epochs, alarms, evidence, and the sequencer's lease.
+"""SQL of the log's records: read by index, subject or event, and the latest evidence of the live checks.
 
-Owns the tables. Bodies are sealed before they come here; no column holds what an event says, but for the results of the
-live checks, which are public.
+Owns the reading. Opens the transactions that `sql_appending` writes in.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    UniqueConstraint,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, select
 
 from services.audit.journal import Journal
-from services.audit.practices import owns
-from services.audit.store import DuplicateEventError, Evidence, Finding, Head, Kept, Record
-from services.kit.clock import Clock
+from services.audit.sql_appending import SqlAppending, head_of
+from services.audit.store import Evidence, Finding, Head, Kept
+from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE
+from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
-from services.kit.erasure import erasure_table
-from services.kit.outbox import outbox_tables
-
-REVISION = "0002"
-METADATA = MetaData()
-outbox_tables(METADATA)
-erasure_table(METADATA)
-
-EPOCHS = Table(
-    "epochs",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("producer", String(32), nullable=False),
-    Column("epoch", String(30), nullable=False),
-    Column("predecessor", String(30), nullable=False),
-    Column("highest", BigInteger, nullable=False),
-    Column("current", Boolean, nullable=False),
-    UniqueConstraint("producer", "epoch"),
-)
-ENTRIES = Table(
-    "entries",
-    METADATA,
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
-    Column("epoch_id", Integer, ForeignKey("epochs.id"), nullable=False),
-    Column("number", BigInteger, nullable=False),
-    Column("event_id", String(30), nullable=False, unique=True),
-    Column("subject", String(30), nullable=False),
-    Column("entry", LargeBinary, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("arrived_ms", BigInteger, nullable=False),
-    UniqueConstraint("epoch_id", "number"),
-    Index("entries_by_subject", "subject", "idx"),
-)
-LOG_STATE = Table(
-    "log_state",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("size", BigInteger, nullable=False),
-)
-ALARMS = Table(
-    "alarms",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("producer", String(32), nullable=False),
-    Column("epoch", String(30), nullable=False),
-    Column("reason", String(64), nullable=False),
-    Column("opened_ms", BigInteger, nullable=False),
-    Column("closed_ms", BigInteger),
-)
-EVIDENCE = Table(
-    "evidence",
-    METADATA,
-    Column("name", String(96), primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("measured", BigInteger, nullable=False),
-    Column("time_ms", BigInteger, nullable=False),
-    Column("event_id", String(30), nullable=False),
-    Column("idx", BigInteger, nullable=False),
-)
-LEASES = Table(
-    "leases",
-    METADATA,
-    Column("name", String(32), primary_key=True),
-    Column("holder", String(30), nullable=False),
-    Column("token", BigInteger, nullable=False),
-    Column("until_ms", BigInteger, nullable=False),
-)
 
 
 class SqlLog:
@@ -111,15 +25,15 @@ class SqlLog:
         self._database, self._clock, self._journal = database, clock, journal
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["SqlAppending"]:
+    async def begin(self) -> AsyncIterator[SqlAppending]:
         """Open a write transaction."""
         async with self._database.write() as connection:
-            yield SqlAppending(connection, _ms(self._clock.now()), self._journal)
+            yield SqlAppending(connection, milliseconds(self._clock.now()), self._journal)
 
     async def head(self, producer: str) -> Head | None:
         """Return the producer's current epoch."""
         async with self._database.read() as connection:
-            return await _head(connection, (EPOCHS.c.producer == producer) & EPOCHS.c.current)
+            return await head_of(connection, (EPOCHS.c.producer == producer) & EPOCHS.c.current)
 
     async def size(self) -> int:
         """Return the number of entries."""
@@ -156,7 +70,7 @@ class SqlLog:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return {
-            name: Evidence(Finding(name, state, measured, datetime.fromtimestamp(ms / 1000, UTC)), event_id, index)
+            name: Evidence(Finding(name, state, measured, from_milliseconds(ms)), event_id, index)
             for name, state, measured, ms, event_id, index in rows
         }
 
@@ -187,164 +101,7 @@ class SqlLog:
         query = select(ENTRIES.c.arrived_ms).where(ENTRIES.c.idx == index)
         async with self._database.read() as connection:
             ms = (await connection.execute(query)).scalar_one_or_none()
-        return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+        return None if ms is None else from_milliseconds(ms)
 
 
 _KEPT = select(ENTRIES.c.idx, ENTRIES.c.event_id, ENTRIES.c.subject, ENTRIES.c.sealed)
-
-
-class SqlAppending:
-    """One write transaction on the log."""
-
-    def __init__(self, connection: AsyncConnection, now_ms: int, journal: Journal) -> None:
-        """Take an open transaction."""
-        self._connection, self._now_ms, self._journal = connection, now_ms, journal
-
-    async def latest(self, producer: str) -> Head | None:
-        """Return the producer's current epoch."""
-        return await _head(self._connection, (EPOCHS.c.producer == producer) & EPOCHS.c.current)
-
-    async def held(self, producer: str, epoch: str) -> Head | None:
-        """Return any epoch of the producer."""
-        return await _head(self._connection, _epoch(producer, epoch))
-
-    async def event_ids(self, producer: str, epoch: str, first: int, last: int) -> list[str]:
-        """Return the event ids held under these numbers."""
-        query = (
-            select(ENTRIES.c.event_id)
-            .join(EPOCHS, EPOCHS.c.id == ENTRIES.c.epoch_id)
-            .where(_epoch(producer, epoch) & ENTRIES.c.number.between(first, last))
-            .order_by(ENTRIES.c.number)
-        )
-        return list((await self._connection.execute(query)).scalars())
-
-    async def begin_epoch(self, producer: str, epoch: str, predecessor: str) -> None:
-        """Make `epoch` the producer's current one."""
-        mine = EPOCHS.c.producer == producer
-        await self._connection.execute(update(EPOCHS).where(mine).values(current=False))
-        values = {"producer": producer, "epoch": epoch, "predecessor": predecessor, "highest": 0, "current": True}
-        await self._connection.execute(insert(EPOCHS).values(values))
-
-    async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep the next records of the epoch under the next indexes; raise DuplicateEventError."""
-        count = len(records)
-        grow = update(LOG_STATE).values(size=LOG_STATE.c.size + count).returning(LOG_STATE.c.size)
-        start = int((await self._connection.execute(grow)).scalar_one()) - count
-        raise_head = (
-            update(EPOCHS)
-            .where(_epoch(producer, epoch))
-            .values(highest=EPOCHS.c.highest + count)
-            .returning(EPOCHS.c.id)
-        )
-        row = (await self._connection.execute(raise_head)).scalar_one()
-        rows = [
-            {
-                "idx": index,
-                "epoch_id": row,
-                "number": record.source.number,
-                "event_id": record.event_id,
-                "subject": record.subject,
-                "entry": record.entry,
-                "sealed": record.sealed,
-                "arrived_ms": self._now_ms,
-            }
-            for index, record in enumerate(records, start)
-        ]
-        try:
-            await self._connection.execute(insert(ENTRIES), rows)
-        except IntegrityError:
-            raise DuplicateEventError from None
-        for index, record in enumerate(records, start):
-            if record.finding is not None and owns(producer, record.finding.check):
-                await self._keep_evidence(record.event_id, record.finding, index)
-
-    async def alarm(self, producer: str, epoch: str, reason: str, missing: int) -> None:
-        """Open an alarm unless one is open, and record it."""
-        mine = (ALARMS.c.producer == producer) & (ALARMS.c.reason == reason) & ALARMS.c.closed_ms.is_(None)
-        if (await self._connection.execute(select(ALARMS.c.id).where(mine))).first() is not None:
-            return
-        values = {"producer": producer, "epoch": epoch, "reason": reason, "opened_ms": self._now_ms}
-        await self._connection.execute(insert(ALARMS).values(values))
-        await self._journal.alarm_opened(self._connection, producer, reason, missing)
-
-    async def calm(self, producer: str) -> None:
-        """Close the producer's open alarms, and record it."""
-        mine = (ALARMS.c.producer == producer) & ALARMS.c.closed_ms.is_(None)
-        closed = await self._connection.execute(update(ALARMS).where(mine).values(closed_ms=self._now_ms))
-        if closed.rowcount:
-            await self._journal.alarm_closed(self._connection, producer)
-
-    async def _keep_evidence(self, event_id: str, finding: Finding, index: int) -> None:
-        values = {
-            "state": finding.state,
-            "measured": finding.measured,
-            "time_ms": min(_ms(finding.time), self._now_ms),
-            "event_id": event_id,
-            "idx": index,
-        }
-        mine = EVIDENCE.c.name == finding.check
-        if not (await self._connection.execute(update(EVIDENCE).where(mine).values(values))).rowcount:
-            await self._connection.execute(insert(EVIDENCE).values(name=finding.check, **values))
-
-
-class SqlLease:
-    """The sequencer's lease. Safety comes from the token that the checkpoint store compares, not from clocks."""
-
-    SECONDS = 3.0
-
-    def __init__(self, database: Database, clock: Clock, holder: str) -> None:
-        """Take the database and this process's name."""
-        self._database, self._clock, self._holder = database, clock, holder
-        self._token: int | None = None
-        self._renew = 0.0
-
-    async def hold(self) -> int | None:
-        """Take or keep the lease; return its token, or None while another holds it."""
-        if self._token is not None and self._clock.monotonic() < self._renew:
-            return self._token
-        now = _ms(self._clock.now())
-        renew = self._clock.monotonic() + self.SECONDS / 2
-        async with self._database.write() as connection:
-            row = (await connection.execute(select(LEASES).where(_MINE).with_for_update())).one()
-            if row.holder != self._holder and row.until_ms > now:
-                self._token = None
-                return None
-            token: int = row.token + (row.holder != self._holder)
-            values = {"holder": self._holder, "token": token, "until_ms": now + int(self.SECONDS * 1000)}
-            await connection.execute(update(LEASES).where(_MINE).values(values))
-        self._token, self._renew = token, renew
-        return token
-
-    async def surpass(self, fence: int) -> int:
-        """Raise the held lease's token above `fence`."""
-        mine = _MINE & (LEASES.c.holder == self._holder)
-        async with self._database.write() as connection:
-            changed = await connection.execute(update(LEASES).where(mine).values(token=fence + 1))
-        if not changed.rowcount:
-            self._token = None
-            raise TimeoutError("the lease was lost")
-        self._token = fence + 1
-        return self._token
-
-    async def release(self) -> None:
-        """Give the lease up, if held."""
-        mine = _MINE & (LEASES.c.holder == self._holder)
-        async with self._database.write() as connection:
-            await connection.execute(update(LEASES).where(mine).values(until_ms=0))
-        self._token = None
-
-
-_MINE = LEASES.c.name == "sequencer"
-
-
-async def _head(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Head | None:
-    row = (await connection.execute(select(EPOCHS.c.epoch, EPOCHS.c.highest).where(wanted))).one_or_none()
-    return Head(*row) if row is not None else None
-
-
-def _epoch(producer: str, epoch: str) -> ColumnElement[bool]:
-    return (EPOCHS.c.producer == producer) & (EPOCHS.c.epoch == epoch)
-
-
-def _ms(time: datetime) -> int:
-    return int(time.timestamp() * 1000)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing import sql
 from services.billing.cards import Card
-from services.billing.store import card_of, from_milliseconds, milliseconds
+from services.billing.store import card_of
+from services.kit.clock import from_milliseconds, milliseconds
 
 
 @dataclass(frozen=True)

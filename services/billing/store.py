@@ -5,7 +5,7 @@ Every function works in a transaction its caller owns.
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Table, delete, func, select
@@ -15,16 +15,7 @@ from services.billing import sql
 from services.billing.cards import Card, CardSetup
 from services.billing.charges import Charge, Point, State, Superseded
 from services.billing.refunds import ENDED, Refund, RefundState
-
-
-def milliseconds(time: datetime) -> int:
-    """Return a time as it is stored: whole milliseconds since 1970."""
-    return int(time.timestamp() * 1000)
-
-
-def from_milliseconds(value: int) -> datetime:
-    """Return a stored time."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+from services.kit.clock import from_milliseconds, milliseconds
 
 
 def _row(made: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.kit.clock import milliseconds
 from services.kit.erasure import Erased, event_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Eraser:
         """Erase; returns the event that records how many files it was. Raises what the stores raise."""
         stores, event = self._stores, event_of(self._outbox, "files", customer, 0)
         async with stores.database.write() as connection:
-            now_ms = int(self._clock.now().timestamp() * 1000)
+            now_ms = milliseconds(self._clock.now())
             gone = await stores.rows.remove_all(connection, customer, now_ms)
             event.details.count = len(gone)
             await self._outbox.add(connection, event)

@@ -13,6 +13,7 @@ from services.files.manifest import Manifest
 from services.files.particulars import Particulars
 from services.files.segments import SegmentReader
 from services.files.workers import settle
+from services.kit.clock import milliseconds
 from services.kit.db import finish
 from services.kit.faults import Fault
 
@@ -77,7 +78,7 @@ class Library:
         Raises:
             Fault: FILE_NOT_FOUND.
         """
-        now_ms = int(self._clock.now().timestamp() * 1000)
+        now_ms = milliseconds(self._clock.now())
         size = await self._stores.rows.remove(connection, customer, file, now_ms)
         if size is None:
             raise Fault(FILE_NOT_FOUND)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
+
+from services.kit.clock import milliseconds
 
 if TYPE_CHECKING:
     from services.files.blobs import BlobInfo, BlobStore
@@ -64,12 +66,12 @@ class Reconciler:
     async def tidy(self) -> int:
         """Give up idle uploads and finish destruction; return how many files and uploads were destroyed."""
         now = self._clock.now()
-        since_ms = _ms(now - timedelta(seconds=self._config.upload_grace_seconds))
+        since_ms = milliseconds(now - timedelta(seconds=self._config.upload_grace_seconds))
         async with self._stores.database.read() as connection:
             idle = await self._stores.rows.idle_uploads(connection, since_ms, _BATCH)
         for file in idle:
             async with self._stores.database.write() as connection:
-                await self._stores.rows.abandon(connection, file, _ms(now), idle_since_ms=since_ms)
+                await self._stores.rows.abandon(connection, file, milliseconds(now), idle_since_ms=since_ms)
         async with self._stores.database.read() as connection:
             marked = await self._stores.rows.shreddable(connection, _BATCH)
         for file in marked:
@@ -115,7 +117,3 @@ class Reconciler:
 
 def _listed(blobs: BlobStore, prefix: str) -> list[BlobInfo]:
     return list(blobs.list(prefix))
-
-
-def _ms(time: datetime) -> int:
-    return int(time.astimezone(UTC).timestamp() * 1000)

@@ -17,6 +17,7 @@ from services.files.manifest import Manifest
 from services.files.segments import BATCH_BYTES, SegmentWriter
 from services.files.store import StoredFile, Upload
 from services.files.workers import settle
+from services.kit.clock import milliseconds
 from services.kit.db import finish
 from services.kit.faults import Fault
 
@@ -169,4 +170,4 @@ class Uploads:
         )
 
     def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+        return milliseconds(self._clock.now())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from services.kit.clock import from_milliseconds
 from valv.files.v1 import file_pb2
 
 if TYPE_CHECKING:
@@ -26,5 +26,5 @@ def message(file: File) -> file_pb2.File:
         size=stored.size,
         etag=entity_tag(stored.etag),
     )
-    made.create_time.FromDatetime(datetime.fromtimestamp(stored.created_ms / 1000, UTC))
+    made.create_time.FromDatetime(from_milliseconds(stored.created_ms))
     return made

@@ -29,3 +29,13 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds on a clock that never steps."""
         return time.monotonic()
+
+
+def milliseconds(time: datetime) -> int:
+    """Return an aware time as whole milliseconds since 1970, the form in which it is stored."""
+    return int(time.timestamp() * 1000)
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Return the time that is stored as these milliseconds."""
+    return datetime.fromtimestamp(value / 1000, UTC)

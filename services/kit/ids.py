@@ -10,6 +10,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from services.kit.clock import milliseconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,8 +31,8 @@ class Ids:
 
     def new(self, prefix: str) -> str:
         """Return a new id with this three-letter prefix."""
-        milliseconds = int(self._clock.now().timestamp() * 1000)
-        number = milliseconds << 80 | int.from_bytes(self._entropy(10), "big")
+        now = milliseconds(self._clock.now())
+        number = now << 80 | int.from_bytes(self._entropy(10), "big")
         return prefix + "_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Column, ColumnElement, LargeBinary, MetaData, String, Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from services.kit.clock import Clock
+from services.kit.clock import Clock, milliseconds
 from services.kit.db import Database
 from services.kit.envelope import KEY_BYTES, RootKey, context
 
@@ -124,7 +124,7 @@ class Keyring:
         return self._table.c.purpose == self._purpose, self._table.c.owner == owner
 
     def _row(self, owner: str, wrapped: bytes | None) -> dict[str, object]:
-        changed = int(self._clock.now().timestamp() * 1000)
+        changed = milliseconds(self._clock.now())
         return {"purpose": self._purpose, "owner": owner, "wrapped": wrapped, "changed_ms": changed}
 
     def _bound(self, owner: str) -> bytes:

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.kit.clock import milliseconds
 from services.kit.db import finish
 from services.kit.event import from_message
 from services.kit.faults import AUDIT_UNAVAILABLE, Fault
@@ -147,7 +148,7 @@ class Outbox:
             self.written.set()
 
     def _rows(self, events: Sequence[bytes]) -> list[dict[str, object]]:
-        now = int(self._clock.now().timestamp() * 1000)
+        now = milliseconds(self._clock.now())
         return [{"event": data, "created_ms": now} for data in events]
 
     async def close(self) -> None:

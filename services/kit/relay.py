@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.kit.clock import milliseconds
 from services.kit.faults import Fault
 
 if TYPE_CHECKING:
@@ -215,4 +216,4 @@ class Relay:
             await connection.execute(delete(table).where(old & table.c.number.is_not(None) & shipped))
 
     def _now(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+        return milliseconds(self._clock.now())

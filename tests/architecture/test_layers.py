@@ -17,7 +17,7 @@ ADAPTERS = {
     "auth": {"ledger", "log_client", "replicas", "tables", "wire"},
     "files": {"content", "keystore", "views"},
     "billing": {"books", "erased", "checks", "resolver"},
-    "audit": {"checkpoints", "journal", "wire"},
+    "audit": {"tables", "checkpoints", "journal", "wire"},
 }
 
 

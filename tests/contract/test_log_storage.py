@@ -13,7 +13,7 @@ import pytest
 from botocore.client import Config as ClientConfig
 
 from services.audit import wire
-from services.audit.sql import SqlLease
+from services.audit.sql_lease import SqlLease
 from services.audit.store import ConflictError, SignedHead, TileStore
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from services.audit import wire
 from services.audit.appender import MAX_WAITING
-from services.audit.sql import ALARMS
+from services.audit.tables import ALARMS
 from services.kit.faults import Fault
 from tests.unit.audit.world import World, make_world
 from valv.audit.v1 import event_pb2

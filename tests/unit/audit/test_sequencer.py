@@ -18,9 +18,10 @@ from tlog_scales.utils import sha256
 from services.audit.checkpoint import Checkpoint
 from services.audit.merkle import check_consistency
 from services.audit.sequencer import HaltError
-from services.audit.sql import ENTRIES as RECORDS
-from services.audit.sql import LEASES, LOG_STATE, SqlLease
+from services.audit.sql_lease import SqlLease
 from services.audit.store import ConflictError, SignedHead
+from services.audit.tables import ENTRIES as RECORDS
+from services.audit.tables import LEASES, LOG_STATE
 from services.audit.tiles import ENTRIES, Tile
 from services.audit.tree import Edge, TreeReader
 from services.kit.faults import Fault

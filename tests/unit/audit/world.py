@@ -20,7 +20,8 @@ from services.audit.checkpoints import SqlCheckpoints
 from services.audit.journal import Journal
 from services.audit.note import Signer
 from services.audit.sequencer import CheckpointReader, Sequencer
-from services.audit.sql import SqlLease, SqlLog
+from services.audit.sql import SqlLog
+from services.audit.sql_lease import SqlLease
 from services.audit.tile_directory import DirectoryTiles
 from services.kit.db import Database, DatabaseConfig
 from services.kit.envelope import FileRootKey, create_root_key

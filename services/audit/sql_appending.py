@@ -1,0 +1,120 @@
+"""SQL of one write transaction on the log.
+
+Owns the next index of an entry and the state of each producer's epochs. What it was given is kept whole or not at all.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.audit.journal import Journal
+from services.audit.practices import owns
+from services.audit.store import DuplicateEventError, Finding, Head, Record
+from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE
+from services.kit.clock import milliseconds
+
+
+class SqlAppending:
+    """One write transaction on the log."""
+
+    def __init__(self, connection: AsyncConnection, now_ms: int, journal: Journal) -> None:
+        """Take an open transaction."""
+        self._connection, self._now_ms, self._journal = connection, now_ms, journal
+
+    async def latest(self, producer: str) -> Head | None:
+        """Return the producer's current epoch."""
+        return await head_of(self._connection, (EPOCHS.c.producer == producer) & EPOCHS.c.current)
+
+    async def held(self, producer: str, epoch: str) -> Head | None:
+        """Return any epoch of the producer."""
+        return await head_of(self._connection, _epoch(producer, epoch))
+
+    async def event_ids(self, producer: str, epoch: str, first: int, last: int) -> list[str]:
+        """Return the event ids held under these numbers."""
+        query = (
+            select(ENTRIES.c.event_id)
+            .join(EPOCHS, EPOCHS.c.id == ENTRIES.c.epoch_id)
+            .where(_epoch(producer, epoch) & ENTRIES.c.number.between(first, last))
+            .order_by(ENTRIES.c.number)
+        )
+        return list((await self._connection.execute(query)).scalars())
+
+    async def begin_epoch(self, producer: str, epoch: str, predecessor: str) -> None:
+        """Make `epoch` the producer's current one."""
+        mine = EPOCHS.c.producer == producer
+        await self._connection.execute(update(EPOCHS).where(mine).values(current=False))
+        values = {"producer": producer, "epoch": epoch, "predecessor": predecessor, "highest": 0, "current": True}
+        await self._connection.execute(insert(EPOCHS).values(values))
+
+    async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
+        """Keep the next records of the epoch under the next indexes; raise DuplicateEventError."""
+        count = len(records)
+        grow = update(LOG_STATE).values(size=LOG_STATE.c.size + count).returning(LOG_STATE.c.size)
+        start = int((await self._connection.execute(grow)).scalar_one()) - count
+        raise_head = (
+            update(EPOCHS)
+            .where(_epoch(producer, epoch))
+            .values(highest=EPOCHS.c.highest + count)
+            .returning(EPOCHS.c.id)
+        )
+        row = (await self._connection.execute(raise_head)).scalar_one()
+        rows = [
+            {
+                "idx": index,
+                "epoch_id": row,
+                "number": record.source.number,
+                "event_id": record.event_id,
+                "subject": record.subject,
+                "entry": record.entry,
+                "sealed": record.sealed,
+                "arrived_ms": self._now_ms,
+            }
+            for index, record in enumerate(records, start)
+        ]
+        try:
+            await self._connection.execute(insert(ENTRIES), rows)
+        except IntegrityError:
+            raise DuplicateEventError from None
+        for index, record in enumerate(records, start):
+            if record.finding is not None and owns(producer, record.finding.check):
+                await self._keep_evidence(record.event_id, record.finding, index)
+
+    async def alarm(self, producer: str, epoch: str, reason: str, missing: int) -> None:
+        """Open an alarm unless one is open, and record it."""
+        mine = (ALARMS.c.producer == producer) & (ALARMS.c.reason == reason) & ALARMS.c.closed_ms.is_(None)
+        if (await self._connection.execute(select(ALARMS.c.id).where(mine))).first() is not None:
+            return
+        values = {"producer": producer, "epoch": epoch, "reason": reason, "opened_ms": self._now_ms}
+        await self._connection.execute(insert(ALARMS).values(values))
+        await self._journal.alarm_opened(self._connection, producer, reason, missing)
+
+    async def calm(self, producer: str) -> None:
+        """Close the producer's open alarms, and record it."""
+        mine = (ALARMS.c.producer == producer) & ALARMS.c.closed_ms.is_(None)
+        closed = await self._connection.execute(update(ALARMS).where(mine).values(closed_ms=self._now_ms))
+        if closed.rowcount:
+            await self._journal.alarm_closed(self._connection, producer)
+
+    async def _keep_evidence(self, event_id: str, finding: Finding, index: int) -> None:
+        values = {
+            "state": finding.state,
+            "measured": finding.measured,
+            "time_ms": min(milliseconds(finding.time), self._now_ms),
+            "event_id": event_id,
+            "idx": index,
+        }
+        mine = EVIDENCE.c.name == finding.check
+        if not (await self._connection.execute(update(EVIDENCE).where(mine).values(values))).rowcount:
+            await self._connection.execute(insert(EVIDENCE).values(name=finding.check, **values))
+
+
+async def head_of(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Head | None:
+    """Return the epoch that is wanted, or None."""
+    row = (await connection.execute(select(EPOCHS.c.epoch, EPOCHS.c.highest).where(wanted))).one_or_none()
+    return Head(*row) if row is not None else None
+
+
+def _epoch(producer: str, epoch: str) -> ColumnElement[bool]:
+    return (EPOCHS.c.producer == producer) & (EPOCHS.c.epoch == epoch)

@@ -1,0 +1,87 @@
+"""The tables of the audit service's main database.
+
+Owns their columns and indexes; a test compares them with the migrations. Bodies are sealed before they come here: no
+column holds what an event says, but for the results of the live checks, which are public.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from services.kit.erasure import erasure_table
+from services.kit.outbox import outbox_tables
+
+REVISION = "0002"
+METADATA = MetaData()
+outbox_tables(METADATA)
+erasure_table(METADATA)
+
+EPOCHS = Table(
+    "epochs",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("producer", String(32), nullable=False),
+    Column("epoch", String(30), nullable=False),
+    Column("predecessor", String(30), nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("current", Boolean, nullable=False),
+    UniqueConstraint("producer", "epoch"),
+)
+ENTRIES = Table(
+    "entries",
+    METADATA,
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch_id", Integer, ForeignKey("epochs.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("event_id", String(30), nullable=False, unique=True),
+    Column("subject", String(30), nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("arrived_ms", BigInteger, nullable=False),
+    UniqueConstraint("epoch_id", "number"),
+    Index("entries_by_subject", "subject", "idx"),
+)
+LOG_STATE = Table(
+    "log_state",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+ALARMS = Table(
+    "alarms",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("producer", String(32), nullable=False),
+    Column("epoch", String(30), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("closed_ms", BigInteger),
+)
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("name", String(96), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("measured", BigInteger, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("event_id", String(30), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+)
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(30), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
