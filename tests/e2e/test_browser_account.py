@@ -36,6 +36,7 @@ def person(live: Live) -> Person:
 def test_everything_is_taken_along_in_one_archive(page: Page, person: Person, tmp_path: Path) -> None:
     content = secrets.token_bytes(100_000)
     person.sign_in().upload("räksmörgås.bin", content)
+    person.proven({"files.file.upload"})
     sign_in(page, person)
     open_account(page, "Your data")
     with page.expect_download() as download:
@@ -48,6 +49,6 @@ def test_everything_is_taken_along_in_one_archive(page: Page, person: Person, tm
         assert archive.read("files/räksmörgås.bin") == content
         assert json.loads(archive.read("account.json"))["account"]["email"] == person.email
         receipts = [name for name in names if name.startswith("receipts/")]
-        assert receipts
+        assert receipts, archive.read("activity.json")
         assert archive.read(receipts[0]).startswith(b"c2sp.org/tlog-proof@v1\n")
     expect(page.get_by_text("The archive is ready")).to_be_visible()

@@ -104,7 +104,7 @@ def test_everything_is_in_the_log_with_a_receipt_that_verifies_offline(person: P
         "auth.session.open", "files.file.upload", "files.file.download", "files.file.delete", "billing.card.create",
         "billing.charge.create", "billing.refund.create", "auth.account.sign_up", "auth.email.confirm",
     }  # fmt: skip
-    seen = eventually(lambda: _provable(person, wanted), 30)
+    seen = person.proven(wanted)
     key = person.http.get("/log/key").text
     for activity in seen:
         receipt = eventually(lambda one=activity: _receipt(person, one))  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
@@ -157,12 +157,6 @@ def _kept(person: Person, promises: set[str]) -> set[str] | None:
 def _evidence(client: httpx.Client, check: str) -> str | None:
     reply = client.get(f"/v1/practices/{check}/receipt")
     return reply.text if reply.status_code == 200 else None
-
-
-def _provable(person: Person, wanted: set[str]) -> list[dict[str, object]] | None:
-    found = [one for one in person.activities() if one["event"]["action"] in wanted and one.get("provable")]
-    succeeded = {one["event"]["action"] for one in found if one["event"]["outcome"] == "OUTCOME_SUCCESS"}
-    return found if wanted <= succeeded else None
 
 
 def _receipt(person: Person, activity: dict[str, dict[str, str]]) -> str | None:

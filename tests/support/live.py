@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import ssl
@@ -21,6 +22,8 @@ from deploy.cli.stack import Stack
 from tests.support.limits import lift
 
 T = TypeVar("T")
+_COMPLAINT = re.compile(r'"level": "(?!INFO|DEBUG)|"status":5|^(?!\{)')
+"""A line of a log above INFO, one of Envoy's about a failed call, or one that no logger wrote."""
 ERASURE_GRACE = 6
 """For how many seconds an erasure can be taken back here."""
 
@@ -103,7 +106,7 @@ class Live:
         found = []
         for file in sorted(self.layout.logs.glob("*.log")):
             said = file.read_text("utf-8", "replace").splitlines()
-            found += [line for line in said if '"INFO"' not in line and '"DEBUG"' not in line][-lines:]
+            found += [line for line in said if _COMPLAINT.search(line)][-lines:]
         return found
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -87,6 +87,16 @@ class Person:
             if not token:
                 return found
 
+    def proven(self, wanted: set[str]) -> list[dict[str, Any]]:
+        """Wait until each of these actions has succeeded under a signed checkpoint; return their events."""
+
+        def shown() -> list[dict[str, Any]] | None:
+            found = [one for one in self.activities() if one["event"]["action"] in wanted and one.get("provable")]
+            succeeded = {one["event"]["action"] for one in found if one["event"]["outcome"] == "OUTCOME_SUCCESS"}
+            return found if wanted <= succeeded else None
+
+        return eventually(shown, 30)
+
 
 def newcomer(live: Live) -> Person:
     """Return somebody who has signed up, confirmed and signed in."""
