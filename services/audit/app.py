@@ -17,6 +17,9 @@ from services.audit.erasure import Eraser
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
+from services.audit.retention import security
+from services.audit.retention.security import SecurityRecords
+from services.audit.retention.sql_erasures import SqlErasures
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.signing import load_signer
 from services.audit.sql import SqlLog
@@ -48,6 +51,7 @@ class _Stores:
     journal: Journal
     records: SqlLog
     keyring: Keyring
+    security: SecurityRecords
     tiles: TileStore
     checkpoints: SqlCheckpoints
 
@@ -66,11 +70,11 @@ async def build(config: Config, runtime: Runtime) -> Application:
     signer = load_signer(config.log.signing_key_file, config.log.origin)
     lease = SqlLease(stores.databases[0], clock, runtime.ids.new("hld"))
     sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
-    bodies, heads = Bodies(stores.keyring), CheckpointReader(stores.checkpoints, clock)
+    bodies, heads = Bodies(stores.keyring, stores.security), CheckpointReader(stores.checkpoints, clock)
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     state = RevocationState(clock)
-    follower = await _follower(stores, runtime)
+    follower = await _follower(stores, bodies, runtime)
 
     async def ready() -> None:
         await stores.databases[0].ping()
@@ -100,9 +104,11 @@ async def build(config: Config, runtime: Runtime) -> Application:
     )
 
 
-async def _follower(stores: _Stores, runtime: Runtime) -> Follower:
-    auth, eraser = runtime.channels.get("auth"), Eraser(stores.keyring, stores.outbox)
-    made = Follower(stores.databases[0], auth, eraser.erase, session_pb2.ERASURE_PHASE_LOG, runtime.log)
+async def _follower(stores: _Stores, bodies: Bodies, runtime: Runtime) -> Follower:
+    database, auth = stores.databases[0], runtime.channels.get("auth")
+    records = SqlErasures(database, runtime.clock)
+    eraser = Eraser(records, bodies, stores.security, stores.keyring, stores.outbox, runtime.log)
+    made = Follower(database, auth, eraser.erase, session_pb2.ERASURE_PHASE_LOG, runtime.log)
     await made.load()
     return made
 
@@ -125,13 +131,14 @@ async def _stores(config: Config, runtime: Runtime) -> _Stores:
     await keys.require_revision(KEYS_REVISION)
     await heads.require_revision(checkpoints.REVISION)
     outbox = Outbox(database, runtime.clock, runtime.ids)
-    journal = Journal(outbox)
+    journal, root = Journal(outbox), root_key(config.root_key)
     return _Stores(
         databases=(database, keys, heads),
         outbox=outbox,
         journal=journal,
         records=SqlLog(database, runtime.clock, journal),
-        keyring=Keyring(keys, root_key(config.root_key), "audit", runtime.clock),
+        keyring=Keyring(keys, root, "audit", runtime.clock),
+        security=SecurityRecords(Keyring(keys, root, security.KEYS, runtime.clock)),
         tiles=_tiles(config.tiles),
         checkpoints=SqlCheckpoints(heads),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.audit.bodies import Bodies
 from services.audit.errors import AUDIT_EPOCH, AUDIT_EVENT_REFUSED, AUDIT_GAP, AUDIT_REUSED
-from services.audit.store import Appending, AppendStore, DuplicateEventError, Head, Record
+from services.audit.store import Appending, AppendStore, DuplicateEventError, ErasedError, Head, Record
 from services.kit.event import Event, EventError
 from services.kit.faults import OVERLOADED, Fault
 
@@ -86,13 +86,21 @@ class Appender:
             raise Fault(OVERLOADED, retry_after=1)
         self._pending += len(events)
         try:
-            records = await self._bodies.seal(events, place.producer, place.epoch, place.first)
+            return await self._append(place, events)
+        finally:
+            self._pending -= len(events)
+
+    async def _append(self, place: Place, events: Sequence[Event]) -> int:
+        erased: frozenset[str] = frozenset()
+        while True:
+            records = await self._bodies.seal(events, place.producer, place.epoch, place.first, erased)
             done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._queue.append(_Waiting(place, records, done))
             self._arrived.set()
-            return await done
-        finally:
-            self._pending -= len(events)
+            try:
+                return await done
+            except ErasedError as found:  # somebody's erasure began since, maybe in another replica
+                erased |= found.subjects
 
     async def run(self) -> None:
         """Commit what arrives until cancelled."""

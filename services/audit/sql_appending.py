@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.journal import Journal
 from services.audit.practices import owns
-from services.audit.store import DuplicateEventError, Finding, Head, Record
-from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE
+from services.audit.store import DuplicateEventError, ErasedError, Finding, Head, Record
+from services.audit.tables import ALARMS, ENTRIES, EPOCHS, ERASED, EVIDENCE, LOG_STATE, SECURITY
 from services.kit.clock import milliseconds
 
 
@@ -49,10 +49,11 @@ class SqlAppending:
         await self._connection.execute(insert(EPOCHS).values(values))
 
     async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep the next records of the epoch under the next indexes; raise DuplicateEventError."""
+        """Keep the next records of the epoch under the next indexes; raise DuplicateEventError, ErasedError."""
         count = len(records)
         grow = update(LOG_STATE).values(size=LOG_STATE.c.size + count).returning(LOG_STATE.c.size)
         start = int((await self._connection.execute(grow)).scalar_one()) - count
+        await self._refuse_erased(records)  # after the update: who marks a person holds the row that it locks
         raise_head = (
             update(EPOCHS)
             .where(_epoch(producer, epoch))
@@ -77,6 +78,7 @@ class SqlAppending:
             await self._connection.execute(insert(ENTRIES), rows)
         except IntegrityError:
             raise DuplicateEventError from None
+        await self._keep_minimal(records, start)
         for index, record in enumerate(records, start):
             if record.finding is not None and owns(producer, record.finding.check):
                 await self._keep_evidence(record.event_id, record.finding, index)
@@ -96,6 +98,22 @@ class SqlAppending:
         closed = await self._connection.execute(update(ALARMS).where(mine).values(closed_ms=self._now_ms))
         if closed.rowcount:
             await self._journal.alarm_closed(self._connection, producer)
+
+    async def _refuse_erased(self, records: Sequence[Record]) -> None:
+        subjects = {record.subject for record in records if record.subject and record.sealed}
+        if subjects:
+            query = select(ERASED.c.subject).where(ERASED.c.subject.in_(subjects))
+            if found := frozenset((await self._connection.execute(query)).scalars()):
+                raise ErasedError(found)
+
+    async def _keep_minimal(self, records: Sequence[Record], start: int) -> None:
+        rows = [
+            {"idx": index, "subject": record.subject, "period": kept.period, "sealed": kept.sealed}
+            for index, record in enumerate(records, start)
+            if (kept := record.minimal) is not None
+        ]
+        if rows:
+            await self._connection.execute(insert(SECURITY), rows)
 
     async def _keep_evidence(self, event_id: str, finding: Finding, index: int) -> None:
         values = {

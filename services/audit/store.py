@@ -17,6 +17,15 @@ class DuplicateEventError(Exception):
     """An event's id is held already, under another number."""
 
 
+class ErasedError(Exception):
+    """Records are sealed under the keys of people whose erasure has begun."""
+
+    def __init__(self, subjects: frozenset[str]) -> None:
+        """Take those people's ids."""
+        super().__init__()
+        self.subjects = subjects
+
+
 class ConflictError(Exception):
     """A write-once object exists with other bytes, or a compare-and-swap found something else."""
 
@@ -41,8 +50,16 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Minimal:
+    """A security record, sealed under the key of its month."""
+
+    period: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """An event ready to be kept: its entry is public, its body sealed."""
+    """An event ready to be kept: its entry is public, its body sealed (empty: only the security record is kept)."""
 
     source: Source
     event_id: str
@@ -50,11 +67,12 @@ class Record:
     entry: bytes
     sealed: bytes
     finding: Finding | None = None
+    minimal: Minimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record in the log."""
+    """A record in the log; its body is empty when it is not kept here."""
 
     index: int
     event_id: str
@@ -94,7 +112,7 @@ class Appending(Protocol):
         """Make `epoch` the producer's current one."""
 
     async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep the next records of the current epoch under the next indexes; raise DuplicateEventError."""
+        """Keep the next records of the current epoch under the next indexes; raise DuplicateEventError, ErasedError."""
 
     async def alarm(self, producer: str, epoch: str, reason: str, missing: int) -> None:
         """Open an alarm unless the producer has an open one for this reason, and record it."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0002"
+REVISION = "0003"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -84,4 +84,20 @@ LEASES = Table(
     Column("holder", String(30), nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("until_ms", BigInteger, nullable=False),
+)
+ERASED = Table(
+    "erased_subjects",
+    METADATA,
+    Column("subject", String(30), primary_key=True),
+    Column("begun_ms", BigInteger, nullable=False),
+)
+SECURITY = Table(
+    "security_records",
+    METADATA,
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("subject", String(30), nullable=False),
+    Column("period", String(7), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("security_by_subject", "subject", "idx"),
+    Index("security_by_period", "period"),
 )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import boto3
-import psycopg
 import pytest
 from botocore.client import Config as ClientConfig
 
@@ -18,9 +16,8 @@ from services.audit.store import ConflictError, SignedHead, TileStore
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles
 from services.audit.tiles import ENTRIES, Tile
-from services.kit.db import DatabaseConfig
 from services.kit.faults import Fault
-from tests.unit.audit.world import World, databases, make_world, migrate_all
+from tests.unit.audit.world import World
 
 FULL, PART = Tile(0, 1_234_067), Tile(ENTRIES, 0, 5)
 
@@ -74,27 +71,6 @@ async def test_pruning_forgets_the_partial_tiles_of_one_tile_only(tiles: TileSto
 async def test_the_published_checkpoint_is_replaced(tiles: TileStore) -> None:
     await tiles.publish(b"one")
     await tiles.publish(b"two")
-
-
-@pytest.fixture
-def postgres_stores(postgres_server: str) -> Iterator[dict[str, DatabaseConfig]]:
-    """Three databases in one server, as production has them in three."""
-    names = {folder: f"test_{secrets.token_hex(6)}" for folder in databases(Path())}
-    with psycopg.connect(postgres_server.replace("+psycopg", ""), autocommit=True) as admin:
-        for name in names.values():
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-        base = postgres_server.rsplit("/", 1)[0]
-        yield {folder: DatabaseConfig(f"{base}/{name}") for folder, name in names.items()}
-        for name in names.values():
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    configs = databases(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres_stores")
-    await asyncio.to_thread(migrate_all, configs)
-    async with make_world(tmp_path, configs) as made:
-        yield made
 
 
 @pytest.mark.clause("P5")

@@ -90,16 +90,6 @@ async def test_destroying_the_key_erases_the_events_and_leaves_the_tree(world: W
     assert await world.sign() == head
 
 
-async def test_what_arrives_about_an_erased_person_is_kept_without_network_data(world: World, anna: str) -> None:
-    await world.keyring.destroy(anna)
-    await world.append(world.event(anna, session=world.ids.new("ses")))
-    (kept,) = await world.records.page("", None, 10)
-    opening = await world.bodies.open(kept)
-    assert opening is not None
-    assert anna.encode() in opening.event
-    assert b"ses_" not in opening.event
-
-
 async def test_the_store_holds_no_plaintext(world: World, anna: str) -> None:
     event = world.event(anna, action="files.file.shred")
     await world.append(event)

@@ -19,6 +19,8 @@ from services.audit.checkpoint import Checkpoint, open_checkpoint
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.journal import Journal
 from services.audit.note import Signer
+from services.audit.retention import security
+from services.audit.retention.security import SecurityRecords
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.sql import SqlLog
 from services.audit.sql_lease import SqlLease
@@ -50,6 +52,8 @@ class World:
     outbox: Outbox
     records: SqlLog
     keyring: Keyring
+    periods: Keyring
+    security: SecurityRecords
     bodies: Bodies
     tiles: DirectoryTiles
     checkpoints: SqlCheckpoints
@@ -151,8 +155,10 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
     ids = Ids(clock)
     outbox = Outbox(database, clock, ids)
     records = SqlLog(database, clock, Journal(outbox))
-    keyring = Keyring(keys_database, FileRootKey(folder / "root"), "audit", clock)
-    bodies, tiles = Bodies(keyring), DirectoryTiles(folder / "log")
+    root = FileRootKey(folder / "root")
+    keyring, periods = (Keyring(keys_database, root, purpose, clock) for purpose in ("audit", security.KEYS))
+    remains = SecurityRecords(periods)
+    bodies, tiles = Bodies(keyring, remains), DirectoryTiles(folder / "log")
     checkpoints = SqlCheckpoints(heads_database)
     signer = Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(key))
     lease = SqlLease(database, clock, ids.new("hld"))
@@ -169,6 +175,8 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
         outbox=outbox,
         records=records,
         keyring=keyring,
+        periods=periods,
+        security=remains,
         bodies=bodies,
         tiles=tiles,
         checkpoints=checkpoints,
