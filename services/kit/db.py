@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.kit import sqlite
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAIT_SECONDS = 5
+_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Database:
         self.dialect = url.get_backend_name()
         self.folder = Path(url.database or "").parent if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
-            self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, secure_delete=config.secure_delete)
-            self._reader = _sqlite(url, "BEGIN", 4, secure_delete=config.secure_delete)
+            self._writer = _sqlite(url, _WRITE, 1, secure_delete=config.secure_delete)
+            self._reader = _sqlite(url, _READ, 4, secure_delete=config.secure_delete)
         else:
             self._writer = self._reader = create_async_engine(
                 url, pool_size=8, max_overflow=0, pool_timeout=_WAIT_SECONDS, pool_pre_ping=True, hide_parameters=True
@@ -124,17 +127,21 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:
+    path, reads = url.database or ":memory:", begin == _READ
+
+    async def create() -> sqlite.Connection:
+        return await sqlite.Connection(path, timeout=_WAIT_SECONDS, reads=reads).opened()
+
     engine = create_async_engine(
         url,
+        async_creator=create,
         pool_size=size,
         max_overflow=0,
         pool_timeout=_WAIT_SECONDS,
         hide_parameters=True,
-        connect_args={"timeout": _WAIT_SECONDS},
     )
 
     def connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=" + ("DELETE" if secure_delete else "WAL"))
         cursor.execute("PRAGMA synchronous=FULL")
@@ -144,7 +151,8 @@ def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEng
         cursor.close()
 
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.begins(begin)
 
     event.listen(engine.sync_engine, "connect", connect)
     event.listen(engine.sync_engine, "begin", start)

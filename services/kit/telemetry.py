@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def trace_id() -> str:
 def server_span(name: str, metadata: Mapping[str, str]) -> Iterator[Span]:
     """Continue the caller's trace (W3C ``traceparent``), or begin one, around the serving of a call."""
     parent = _PROPAGATOR.extract(metadata)
-    with trace.get_tracer(_NAME).start_as_current_span(
+    with _tracer().start_as_current_span(
         name, parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
     ) as span:
         yield span
@@ -156,15 +157,13 @@ def server_span(name: str, metadata: Mapping[str, str]) -> Iterator[Span]:
 @contextmanager
 def inner_span(name: str) -> Iterator[Span]:
     """Mark a piece of work within the current trace, such as a turn of a background task."""
-    with trace.get_tracer(_NAME).start_as_current_span(
-        name, record_exception=False, set_status_on_exception=False
-    ) as span:
+    with _tracer().start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
         yield span
 
 
 def client_span(name: str, carrier: MutableMapping[str, str]) -> Span:
     """Begin a span for an outgoing call and write its ``traceparent``; the caller ends it."""
-    span = trace.get_tracer(_NAME).start_span(name, kind=SpanKind.CLIENT)
+    span = _tracer().start_span(name, kind=SpanKind.CLIENT)
     _PROPAGATOR.inject(carrier, trace.set_span_in_context(span))
     return span
 
@@ -186,7 +185,7 @@ def trace_engine(engine: Engine) -> None:
         operation = word if word in _OPERATIONS else "OTHER"
         attributes = {"db.system.name": system, "db.operation.name": operation}
         name = f"store {operation.lower()}"
-        execution.valv_span = trace.get_tracer(_NAME).start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        execution.valv_span = _tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
     def after(_connection: Any, _cursor: Any, _statement: Any, _parameters: Any, execution: Any, _many: Any) -> None:
         span = getattr(execution, "valv_span", None)
@@ -202,6 +201,16 @@ def trace_engine(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)
     event.listen(engine, "handle_error", wrong)
+
+
+def _tracer() -> trace.Tracer:
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@lru_cache(maxsize=1)
+def _tracer_of(made_by: trace.TracerProvider) -> trace.Tracer:
+    """Return the provider's tracer: OpenTelemetry makes one anew each time it is asked."""
+    return made_by.get_tracer(_NAME)
 
 
 def _send_logs(role: str, level: str) -> None:
