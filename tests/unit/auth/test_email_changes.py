@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.auth import email_address
 from services.auth.email_changes import Moved
 from services.auth.errors import BAD_CREDENTIALS, THROTTLED, TOKEN_NOT_VALID
 from services.kit.faults import INVALID_ARGUMENT, SESSION_ENDED, Fault
 from services.kit.secret import Secret
-from tests.unit.auth.world import EMAIL, PASSWORD, World, world_in
+from tests.unit.auth.world import EMAIL, PASSWORD, World
 
 NEW = "anna@example.net"
 
@@ -209,31 +204,3 @@ async def test_who_holds_a_session_cannot_mail_the_world(world: World) -> None:
         await begin(world, account, f"somebody{number}@example.com")
     assert (await refusal(begin(world, account))).reason is THROTTLED
     assert len(await mails(world)) == 6
-
-
-@pytest.mark.clause("ASVS 6.5.1")
-@settings(max_examples=8)
-@given(racers=st.integers(2, 6), accounts=st.integers(1, 2), delays=st.lists(st.integers(0, 3), min_size=6, max_size=6))
-def test_of_racing_confirmations_one_wins(racers: int, accounts: int, delays: list[int]) -> None:
-    """Of one link, or of the links of two accounts that want the same address."""
-
-    async def one(world: World, account: str, token: str, delay: int) -> Moved:
-        await asyncio.sleep(delay / 500)
-        return await confirm(world, account, token)
-
-    async def race() -> None:
-        with TemporaryDirectory() as folder:
-            async with world_in(Path(folder)) as world:
-                rivals = []
-                for number in range(accounts):
-                    account = await world.member(f"rival{number}@example.com")
-                    await begin(world, account)
-                    await mails(world)
-                    rivals.append((account, token_to(world, NEW)))
-                calls = [one(world, *rivals[n % accounts], delays[n]) for n in range(racers)]
-                results = await asyncio.gather(*calls, return_exceptions=True)
-                assert sum(isinstance(result, Moved) for result in results) == 1
-                assert {result.reason for result in results if isinstance(result, Fault)} == {TOKEN_NOT_VALID}
-                await world.sign_in(NEW)
-
-    asyncio.run(race())

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy import select
 
 from services.auth import email_address, tables
@@ -225,35 +221,3 @@ async def test_a_reset_ends_the_series_of_failures_that_closed_the_password(worl
     await recover(world)
     await reset(world, await world.mailed_token())
     await world.sign_in(password=NEW, home="203.0.113.1")
-
-
-@pytest.mark.clause("ASVS 6.5.1")
-@settings(max_examples=8)
-@given(racers=st.integers(2, 6), delays=st.lists(st.integers(0, 3), min_size=6, max_size=6))
-def test_of_racing_resets_one_wins(racers: int, delays: list[int]) -> None:
-    async def race() -> None:
-        with TemporaryDirectory() as folder:
-            async with world_in(Path(folder)) as world:
-                await world.member()
-                await recover(world)
-                token = await world.mailed_token()
-                wanted = [f"keeper {n} counts {n} slow green waves" for n in range(racers)]
-                await _race(world, [_reset(world, token, new, delays[n]) for n, new in enumerate(wanted)], wanted)
-
-    asyncio.run(race())
-
-
-def _reset(world: World, token: str, new: str, delay: int) -> Callable[[], Awaitable[str]]:
-    async def run() -> str:
-        await asyncio.sleep(delay / 500)
-        return await reset(world, token, new)
-
-    return run
-
-
-async def _race(world: World, calls: list[Callable[[], Awaitable[str]]], wanted: list[str]) -> None:
-    results = await asyncio.gather(*(call() for call in calls), return_exceptions=True)
-    won = [new for new, result in zip(wanted, results, strict=True) if isinstance(result, str)]
-    assert len(won) == 1
-    assert {result.reason for result in results if isinstance(result, Fault)} == {TOKEN_NOT_VALID}
-    await world.sign_in(password=won[0])
