@@ -63,6 +63,8 @@ def connect(url: str, password: str | None) -> Redis:
 class RedisActivity:
     """The last recorded activity of sessions."""
 
+    beside_sessions = False
+
     def __init__(self, redis: Redis) -> None:
         """Take the client."""
         self._redis = redis

@@ -36,6 +36,11 @@ class ActivityLost(Exception):  # noqa: N818 - a state of the store: what was to
 class Activity(Protocol):
     """The last recorded activity of sessions. It may forget; it never moves backwards and never invents."""
 
+    @property
+    def beside_sessions(self) -> bool:
+        """Whether a session read from the store comes with its activity."""
+        ...
+
     async def touch(self, session_id: str, now: datetime) -> None:
         """Record activity. Raises ActivityLost when it could not."""
         ...
@@ -203,6 +208,8 @@ class Sessions:
 
     async def known(self, session: Session) -> Session:
         """Return a stored session with the last activity that is recorded of it."""
+        if self._activity.beside_sessions:
+            return replace(session, active=min(session.active, max(session.opened, self._clock.now())))
         try:
             last = await self._activity.last(session.session_id)
         except ActivityLost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.auth import tables as t
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+_BY_ID = select(t.accounts).where(t.accounts.c.account_id == bindparam("account_id"))
 
 
 class SqlAccounts:
@@ -42,8 +44,7 @@ class SqlAccounts:
 
     async def get(self, account_id: str) -> Account | None:
         """Return an account."""
-        rows = await self._connection.execute(select(t.accounts).where(t.accounts.c.account_id == account_id))
-        row = rows.one_or_none()
+        row = (await self._connection.execute(_BY_ID, {"account_id": account_id})).one_or_none()
         return None if row is None else account_of(row)
 
     async def credentials(self, lookup: str) -> tuple[Account, PasswordHash | None] | None:

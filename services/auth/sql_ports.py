@@ -30,6 +30,8 @@ _UNCONFIRMED_KEPT = timedelta(days=7)
 class SqlActivity:
     """The last recorded activity of sessions, in SQL."""
 
+    beside_sessions = True
+
     def __init__(self, database: Database) -> None:
         """Take the database."""
         self._database = database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy import Row, bindparam, exists, func, insert, select, update
 
 from services.auth import tables as t
 from services.auth.revocations import Revocation
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+SESSIONS = select(t.sessions, t.activity.c.active_us).outerjoin_from(
+    t.sessions, t.activity, t.activity.c.session_id == t.sessions.c.session_id
+)
+"""Sessions with the activity that SQL holds of them."""
+_BY_ID = SESSIONS.where(t.sessions.c.session_id == bindparam("session_id"))
+_BY_TOKEN = SESSIONS.where(t.sessions.c.token_hash == bindparam("token_hash"))
 
 
 class SqlSessions:
@@ -48,14 +55,12 @@ class SqlSessions:
 
     async def by_token(self, token_hash: bytes) -> Session | None:
         """Return the session of a token, ended ones too."""
-        rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.token_hash == token_hash))
-        row = rows.one_or_none()
+        row = (await self._connection.execute(_BY_TOKEN, {"token_hash": token_hash})).one_or_none()
         return None if row is None else session_of(row)
 
     async def get(self, session_id: str) -> Session | None:
         """Return a session, ended ones too."""
-        rows = await self._connection.execute(select(t.sessions).where(t.sessions.c.session_id == session_id))
-        row = rows.one_or_none()
+        row = (await self._connection.execute(_BY_ID, {"session_id": session_id})).one_or_none()
         return None if row is None else session_of(row)
 
     async def end(self, session_id: str, now: datetime) -> bool:
@@ -68,14 +73,14 @@ class SqlSessions:
         """Return an account's sessions that nobody has ended and whose absolute end is later than that."""
         s = t.sessions.c
         wanted = (s.account_id == account_id) & s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after))
-        query = select(t.sessions).where(wanted).order_by(s.session_id)
+        query = SESSIONS.where(wanted).order_by(s.session_id)
         return [session_of(row) for row in await self._connection.execute(query)]
 
     async def not_ended(self, closes_after: datetime, after: str, limit: int) -> Sequence[Session]:
         """Return sessions nobody has ended and whose absolute end is later than that, by id, after an id."""
         s = t.sessions.c
         wanted = s.ended_us.is_(None) & (s.closes_us > microseconds(closes_after)) & (s.session_id > after)
-        query = select(t.sessions).where(wanted).order_by(s.session_id).limit(limit)
+        query = SESSIONS.where(wanted).order_by(s.session_id).limit(limit)
         return [session_of(row) for row in await self._connection.execute(query)]
 
 
@@ -123,14 +128,14 @@ class SqlRevocations:
 
 
 def session_of(row: Row[Any]) -> Session:
-    """Return the session of a row of all columns."""
+    """Return the session of a row of ``SESSIONS``."""
     opened = from_microseconds(row.opened_us)
     return Session(
         session_id=row.session_id,
         account_id=row.account_id,
         opened=opened,
         closes=from_microseconds(row.closes_us),
-        active=opened,
+        active=opened if row.active_us is None else max(opened, from_microseconds(row.active_us)),
         amr=tuple(row.amr.split()),
         ended=None if row.ended_us is None else from_microseconds(row.ended_us),
         device=row.device,

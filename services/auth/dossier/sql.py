@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 
 from services.auth import tables as t
 from services.auth.dossier.dossier import KnownDevice
-from services.auth.sql_sessions import session_of
+from services.auth.sql_sessions import SESSIONS, session_of
 from services.auth.sql_times import from_microseconds
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SqlDossiers:
         wanted = s.account_id == account_id
         if before:
             wanted &= s.session_id < before
-        query = select(t.sessions).where(wanted).order_by(s.session_id.desc()).limit(limit)
+        query = SESSIONS.where(wanted).order_by(s.session_id.desc()).limit(limit)
         return [session_of(row) for row in await self._connection.execute(query)]
 
     async def devices(self, account_id: str) -> Sequence[KnownDevice]:

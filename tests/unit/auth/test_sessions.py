@@ -25,6 +25,8 @@ ACCOUNT = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9"
 class Forgetful:
     """A store of activity that is lost, or empty again, at will."""
 
+    beside_sessions = False
+
     def __init__(self) -> None:
         self.times: dict[str, datetime] = {}
         self.away = False
