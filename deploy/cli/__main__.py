@@ -12,7 +12,7 @@ COMMANDS = {
     "operator": "issue a personal certificate to an operator",
     "accounts": "find, disable and enable accounts and end their sessions, as an operator",
     "account": "export your own account into an archive, with proofs",
-    "verify": "check a receipt, a checkpoint pair or a whole log, offline",
+    "verify": "check receipts, checkpoints, exports or a whole log, offline",
 }
 
 

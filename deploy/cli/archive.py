@@ -23,6 +23,7 @@ import httpx
 
 from deploy.cli.verify import receipt
 from deploy.cli.verify.note import BadError, Key, parse_key
+from deploy.cli.verify.trust import Trust
 
 _CHUNK = 1 << 20
 _TRIES = 20
@@ -37,7 +38,7 @@ files.json       the particulars of every file; the bytes are in contents/<file 
 billing.json     cards as Valv knows them, charges and refunds.
 activity.jsonl   every event about this account, newest first, one JSON object a line.
 receipts/        a proof of each event. Check them without asking Valv:
-                 valv verify --key log-key.txt receipts/*.tlog-proof
+                 valv verify --key log-key.txt THIS.zip
 """
 
 
@@ -76,17 +77,17 @@ class Archive:
             billing = self._whole("/v1/billing:export", ("charges",))
             for name, part in (("account", account), ("files", files), ("billing", billing)):
                 archive.writestr(f"{name}.json", _json(part))
-            events = self._activity(archive, key or parse_key(published))
+            events = self._activity(archive, Trust((key or parse_key(published),)))
             self._contents(archive, files["files"])
         return f"{len(files['files'])} files, {len(billing['charges'])} charges, {events} events with proofs that hold"
 
-    def _activity(self, archive: ZipFile, key: Key) -> int:
+    def _activity(self, archive: ZipFile, trust: Trust) -> int:
         lines = []
         for page in self._pages("/v1/activity:export"):
             for one in page.get("activities", []):
                 event = one["activity"]["event"]["eventId"]
                 proof = one.get("receipt") or self._get(f"/v1/activity/{event}/receipt").text
-                proven = receipt.verify(proof.encode(), key)
+                proven = receipt.verify(proof.encode(), trust)
                 if proven.event["id"] != event:
                     raise BadError(f"the receipt of {event} is of another event")
                 archive.writestr(f"receipts/{event}.tlog-proof", proof)

@@ -19,6 +19,7 @@ import pytest
 from deploy.cli import account, accounts, operator
 from deploy.cli.verify.note import parse_key
 from deploy.cli.verify.receipt import verify as require_receipt
+from deploy.cli.verify.trust import Trust
 from tests.support.live import ERASURE_GRACE, Live
 from tests.support.person import Person, eventually, newcomer
 from tests.support.shopping import Shopper, add_card
@@ -78,7 +79,7 @@ def test_an_export_holds_everything_with_proofs_that_hold(live: Live, tmp_path: 
     assert (len(paid["cards"]), paid["charges"][0]["charge"]["state"]) == (1, "STATE_SUCCEEDED")
     events = [json.loads(line)["event"] for line in held["activity.jsonl"].splitlines()]
     assert {"auth.account.sign_up", "files.file.upload", "billing.charge.create"} <= {one["action"] for one in events}
-    key = parse_key(held["log-key.txt"].decode())
+    key = Trust((parse_key(held["log-key.txt"].decode()),))
     for event in events:
         assert require_receipt(held[f"receipts/{event['eventId']}.tlog-proof"], key).event["id"] == event["eventId"]
     whole = b"".join(held.values())
@@ -165,7 +166,7 @@ def test_an_erasure_leaves_nothing_but_proofs(live: Live, greta: str, tmp_path: 
     assert _rows(live, "auth", person.email) == 0
     assert _rows(live, "files", stored["fileId"]) == 0
     with ZipFile(archive) as opened:
-        key = parse_key(opened.read("log-key.txt").decode())
+        key = Trust((parse_key(opened.read("log-key.txt").decode()),))
         proofs = [opened.read(name) for name in opened.namelist() if name.startswith("receipts/")]
     assert len(proofs) > 5
     for proof in proofs:

@@ -1,31 +1,39 @@
 """The command line of `valv verify`.
 
-Owns arguments, verdicts and exit codes: 0 everything holds, 1 something does not, 2 it was called wrongly.
+Owns arguments, what each path is taken for, and the exit codes: 0 everything holds, 1 something is false, 2 something
+cannot be told from what was given, or it was called wrongly.
 """
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from deploy.cli.verify import receipt
-from deploy.cli.verify.log_directory import require_log
-from deploy.cli.verify.note import BadError, Checkpoint, Key, open_checkpoint, parse_key
+from deploy.cli.verify import export, log, receipt
+from deploy.cli.verify.files import Files, opened
+from deploy.cli.verify.history import PROOF, History, parse_proof
+from deploy.cli.verify.note import LONGEST, BadError, Checkpoint, parse_key
+from deploy.cli.verify.trust import PolicyError, Trust, parse_policy
+from deploy.cli.verify.verdict import Report, State, Verdict, printable
 
 _ABOUT = """\
-Each PATH is a receipt (.tlog-proof), a checkpoint, or a log's directory (checkpoint and tile/...).
-With --log, receipts and checkpoints are also compared with that copy of the log: two checkpoints
-that both fit one log are consistent with each other."""
+Checks offline what a log has signed. Each PATH is one of:
+  a receipt (.tlog-proof)    the event it opens is an entry under a signed checkpoint
+  a checkpoint               it is signed; two of one size must be equal
+  a consistency proof        "old N", hashes, empty line, the newer checkpoint: it continues the older one
+  an export                  the archive of one's own data, or .jsonl with receipts: rows are as receipts say
+  a log                      checkpoint and tile/...: a folder, zip or tar: whole, and nothing beside it
+With --log, receipts and checkpoints are also compared with that copy of the log: two checkpoints that both fit
+one log are consistent with each other. A copy of a log that is still written to must hold what its checkpoint covers,
+no less and no more.
+
+One line each: OK it holds; BAD it is false; OPEN it cannot be told from what was given; NOTE worth knowing.
+Exit code: 0 all hold; 1 something is false; 2 something cannot be told, or wrong usage."""
 
 
 class _UsageError(Exception):
     """The command was called wrongly."""
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    text: str
-    checkpoint: Checkpoint
 
 
 def main(arguments: list[str]) -> int:
@@ -33,82 +41,172 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="valv verify", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--key", required=True, help="the log's verifier key, or a file that holds it")
-    parser.add_argument("--log", type=Path, metavar="DIRECTORY", help="a copy of the log to compare with")
+    parser.add_argument("--key", help="the log's verifier key, or a file that holds it")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="who must have cosigned (c2sp.org/tlog-policy)")
+    parser.add_argument("--log", type=Path, metavar="PATH", help="a copy of the log to compare with")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: state, path, kind, text and facts")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     try:
         flags = parser.parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        return _run(_key(flags.key), flags.paths, flags.log)
+        report = Report(sys.stdout, machine=flags.json)
+        _Run(_trust(flags.key, flags.policy), report).run(flags.paths, flags.log)
     except (_UsageError, OSError) as error:
-        sys.stderr.write(f"valv verify: {error}\n")
+        sys.stderr.write(f"valv verify: {printable(str(error))}\n")
         return 2
+    return report.code
 
 
-def _run(key: Key, paths: list[Path], log: Path | None) -> int:
-    held: list[tuple[Path, _Verdict]] = []
-    bad = False
-    for path in paths:
+class _Run:
+    """One call of the command."""
+
+    def __init__(self, trust: Trust, report: Report) -> None:
+        self._trust, self._report = trust, report
+        self._history = History()
+
+    def run(self, paths: list[Path], copy: Path | None) -> None:
+        """Judge each path, then what they say together."""
+        waiting: list[Path] = []
+        for path in paths:
+            if not path.exists():
+                raise _UsageError(f"{path} does not exist")
+            if path.is_file() and _begins(path, PROOF):
+                waiting.append(path)
+                continue
+            for verdict in self._each(path):
+                self._report.add(verdict)
+        for path in waiting:
+            self._report.add(self._proof(path))
+        for verdict in self._history.gaps() if copy is None else self._compare(copy):
+            self._report.add(verdict)
+
+    def _each(self, path: Path) -> Iterator[Verdict]:
         try:
-            held.append((path, _verify(path, key)))
+            with opened(path) as files:
+                if files is not None:
+                    yield from self._archive(path, files)
+                    return
+            if path.suffix == ".jsonl":
+                yield from export.verify_lines(str(path), path, self._trust, self._meet(path))
+            else:
+                yield from self._file(path)
         except BadError as error:
-            print(f"BAD  {path}: {error}")
-            bad = True
-    if log is None:
-        bad |= _compare([verdict.checkpoint for _, verdict in held])
-    for path, verdict in held:
-        problem = _fits(log, key, verdict.checkpoint) if log is not None else ""
-        print(f"BAD  {path}: {problem}" if problem else f"OK   {path}: {verdict.text}")
-        bad |= bool(problem)
-    return 1 if bad else 0
+            yield Verdict(str(path), "file", State.BAD, str(error))
+
+    def _archive(self, path: Path, files: Files) -> Iterator[Verdict]:
+        note = files.read(log.CHECKPOINT, LONGEST)
+        if note is not None:
+            head = self._trust.open(note)
+            log.roots(files, head, tell=_progress(head.size))
+            yield self._held(path, "log", head, f"log {head.origin}: all {head.size} entries are under its signed root")
+            yield from self._met(path, head)
+        elif any(files.read(name, 1 << 32) is not None for name in export.LISTS):
+            yield from export.verify_archive(str(path), files, self._trust, self._meet(path))
+        else:
+            raise BadError("neither a log (checkpoint) nor an export (activity.json or activity.jsonl)")
+
+    def _file(self, path: Path) -> Iterator[Verdict]:
+        data = _read(path)
+        if data.startswith(receipt.HEADER):
+            found = receipt.verify(data, self._trust)
+            head, text = found.checkpoint, f"entry {found.index} of log {found.checkpoint.origin}: "
+            shown = self._held(path, "receipt", head, text + receipt.words(found.event))
+            yield replace(shown, facts={**shown.facts, "index": found.index, "event": found.event})
+            yield from self._met(path, head)
+            return
+        head = self._trust.open(data)
+        yield self._held(path, "checkpoint", head, f"signed by log {head.origin}: {head.size} entries")
+        yield from self._met(path, head, asked=True)
+
+    def _proof(self, path: Path) -> Verdict:
+        try:
+            proof = parse_proof(str(path), _read(path), self._trust)
+        except BadError as error:
+            return Verdict(str(path), "proof", State.BAD, str(error))
+        return self._history.meet(str(path), proof.new) or self._history.prove(proof)
+
+    def _compare(self, copy: Path) -> Iterator[Verdict]:
+        """Compare every head that was met with a copy of the log."""
+        try:
+            with opened(copy) as files:
+                note = files.read(log.CHECKPOINT, LONGEST) if files is not None else None
+                if files is None or note is None:
+                    raise _UsageError(f"--log: {copy} holds no log")
+                head = self._trust.open(note)
+                heads = [(path, each) for path, each in self._history.heads if each.origin == head.origin]
+                roots = log.roots(files, head, (each.size for _, each in heads), _progress(head.size))
+        except BadError as error:
+            yield Verdict(str(copy), "log", State.BAD, str(error))
+            return
+        yield self._held(copy, "log", head, f"log {head.origin}: all {head.size} entries are under its signed root")
+        for path, each in heads:
+            facts = {"size": each.size}
+            if each.size > head.size:
+                text = f"its checkpoint of {each.size} entries is newer than the log in {copy}"
+                yield Verdict(path, "history", State.BAD, text, facts)
+            elif roots[each.size] != each.root:
+                text = f"the first {each.size} entries of the log in {copy} are not those that were signed"
+                yield Verdict(path, "history", State.BAD, text, facts)
+            else:
+                text = f"the log in {copy} begins with the {each.size} entries of its checkpoint"
+                yield Verdict(path, "history", State.OK, text, facts)
+
+    def _held(self, path: Path, kind: str, head: Checkpoint, text: str) -> Verdict:
+        facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+        return Verdict(str(path), kind, State.OK, text, facts)
+
+    def _met(self, path: Path, head: Checkpoint, *, asked: bool = False) -> Iterator[Verdict]:
+        forked = self._history.meet(str(path), head, asked=asked)
+        if forked is not None:
+            yield forked
+
+    def _meet(self, path: Path) -> Callable[[Checkpoint], Verdict | None]:
+        return lambda head: self._history.meet(str(path), head)
 
 
-def _verify(path: Path, key: Key) -> _Verdict:
-    if path.is_dir():
-        head = open_checkpoint(_read(path / "checkpoint"), key)
-        require_log(path, head)
-        return _Verdict(f"log {head.origin}: all {head.size} entries are under its signed root", head)
-    data = _read(path)
-    if data.startswith(receipt.HEADER):
-        found = receipt.verify(data, key)
-        where = f"entry {found.index} of log {found.checkpoint.origin}"
-        return _Verdict(f"{where}: {receipt.words(found.event)}", found.checkpoint)
-    head = open_checkpoint(data, key)
-    return _Verdict(f"signed by log {head.origin}: {head.size} entries", head)
+def _trust(key: str | None, policy: Path | None) -> Trust:
+    trust = Trust(())
+    if policy is not None:
+        try:
+            trust = parse_policy(_read(policy))
+        except PolicyError as error:
+            raise _UsageError(f"--policy: {error}") from None
+    if key is not None:
+        path = Path(key)
+        try:
+            given = parse_key(path.read_text("utf-8") if path.is_file() else key)
+        except (BadError, UnicodeDecodeError) as error:
+            raise _UsageError(f"--key: {error}") from None
+        if trust.logs and given not in trust.logs:
+            raise _UsageError("--key: the policy names other logs")
+        trust = replace(trust, logs=(given,))
+    if not trust.logs:
+        raise _UsageError("whose log it is must be given: --key, or a --policy with a log line")
+    return trust
 
 
-def _compare(heads: list[Checkpoint]) -> bool:
-    """Tell whether two heads of one size differ: a log that shows different people different things."""
-    roots: dict[int, bytes] = {}
-    for head in heads:
-        if roots.setdefault(head.size, head.root) != head.root:
-            print(f"BAD  the log signed two different trees of {head.size} entries: keep both files, they prove it")
-            return True
-    if len(roots) > 1:
-        print("NOTE that the checkpoints are of one history was not checked: give a copy of the log with --log")
-    return False
-
-
-def _fits(log: Path, key: Key, head: Checkpoint) -> str:
-    try:
-        require_log(log, open_checkpoint(_read(log / "checkpoint"), key), [head])
-    except BadError as error:
-        return str(error)
-    return ""
+def _begins(path: Path, header: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(header)) == header
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise _UsageError(f"{path} does not exist") from None
+    with path.open("rb") as file:
+        data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        raise BadError("too long to be anything this program knows")
+    return data
 
 
-def _key(text: str) -> Key:
-    path = Path(text)
-    try:
-        return parse_key(path.read_text("utf-8") if path.is_file() else text)
-    except (BadError, UnicodeDecodeError) as error:
-        raise _UsageError(f"--key: {error}") from None
+def _progress(size: int) -> Callable[[int], None]:
+    """Return what shows on a terminal how far a long walk is."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def show(done: int) -> None:
+        sys.stderr.write(f"\r{done:,} of {size:,} entries" if done < size else "\r\x1b[K")
+        sys.stderr.flush()
+
+    return show

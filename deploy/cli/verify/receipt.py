@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from deploy.cli.verify.note import BadError, Checkpoint, Key, decode, open_checkpoint
+from deploy.cli.verify.note import BadError, Checkpoint, decode
 from deploy.cli.verify.tree import HASH_BYTES, leaf, require_inclusion
+from deploy.cli.verify.trust import Trust
+from deploy.cli.verify.verdict import printable
 
 HEADER = b"c2sp.org/tlog-proof@v1\n"
 _VERSION = b"\x01"
@@ -29,7 +31,7 @@ class Receipt:
     event: dict[str, Any]
 
 
-def verify(data: bytes, key: Key) -> Receipt:
+def verify(data: bytes, trust: Trust) -> Receipt:
     """Return what the receipt proves; raise BadError when it proves nothing."""
     head, blank, note = data.partition(b"\n\n")
     if not data.startswith(HEADER) or not blank:
@@ -46,7 +48,7 @@ def verify(data: bytes, key: Key) -> Receipt:
     extra, proof = decode(lines[0].removeprefix("extra ")), [decode(line) for line in lines[2:]]
     if extra[:1] != _VERSION or len(extra) <= 1 + _SALT_BYTES or any(len(each) != HASH_BYTES for each in proof):
         raise BadError("the receipt is malformed")
-    checkpoint, index = open_checkpoint(note, key), int(found[1])
+    checkpoint, index = trust.open(note), int(found[1])
     entry = _VERSION + sha256(_LABEL + extra[1:]).digest()
     require_inclusion(leaf(entry), index, checkpoint.size, proof, checkpoint.root)
     return Receipt(index, checkpoint, _event(extra[1 + _SALT_BYTES :]))
@@ -69,8 +71,7 @@ def words(event: dict[str, Any]) -> str:
         parts.append(f" ({reason})")
     for name, value in sorted(event.get("details", {}).items()):
         parts.append(f", {name} {value}")
-    text = f"{''.join(parts)}; recorded by {producer}"
-    return text if text.isprintable() else ascii(text)
+    return printable(f"{''.join(parts)}; recorded by {producer}")
 
 
 def _named(thing: dict[str, str]) -> str:
@@ -83,7 +84,7 @@ def _event(data: bytes) -> dict[str, Any]:
         if event["v"] != 1:
             raise BadError("the event is of a version this program does not know")
         words(event)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadError("the event is malformed") from None
     return dict(event)
 

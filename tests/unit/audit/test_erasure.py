@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from deploy.cli.verify import receipt
 from deploy.cli.verify.note import parse_key
+from deploy.cli.verify.trust import Trust
 from services.audit import erasure, wire
 from services.audit.appender import Appender
 from services.audit.bodies import Bodies
@@ -115,7 +116,7 @@ async def test_nobody_can_open_what_was_said_and_every_receipt_still_holds(world
     assert (await world.activity.page(anna, 0, "")).shown == []
     with pytest.raises(Fault, match="NOT_FOUND"):
         await world.activity.receipt(anna, event.id)
-    found = receipt.verify(proof, parse_key(world.signer.verifier.vkey))
+    found = receipt.verify(proof, Trust((parse_key(world.signer.verifier.vkey),)))
     assert found.event["id"] == event.id
     assert await world.activity.receipt(bo, theirs.id)
     assert await world.sign() == head

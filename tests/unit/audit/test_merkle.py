@@ -9,8 +9,8 @@ import pytest
 
 from services.audit import merkle
 from services.audit.merkle import ProofError
-from services.audit.tiles import Tile
 from services.audit.tree import Edge, TreeReader
+from tests.unit.audit.memory import Memory
 
 SIZES = 600
 ENTRIES = [index.to_bytes(33) for index in range(SIZES)]
@@ -29,20 +29,6 @@ def mth(hashes: list[bytes]) -> bytes:
 
 
 LEAVES = [sha256(b"\x00" + entry).digest() for entry in ENTRIES]
-
-
-class Memory:
-    """Tiles in memory, never overwritten with other bytes."""
-
-    def __init__(self) -> None:
-        self.files: dict[Tile, bytes] = {}
-
-    def put(self, files: dict[Tile, bytes]) -> None:
-        for tile, data in files.items():
-            assert self.files.setdefault(tile, data) == data
-
-    async def get(self, tile: Tile) -> bytes | None:
-        return self.files.get(tile)
 
 
 @pytest.fixture(scope="module")

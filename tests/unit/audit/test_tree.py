@@ -6,7 +6,7 @@ import pytest
 
 from services.audit.tiles import ENTRIES, Tile
 from services.audit.tree import Edge, MissingTileError, TreeReader, load_edge
-from tests.unit.audit.test_merkle import Memory
+from tests.unit.audit.memory import Memory
 
 
 def _entries(start: int, end: int) -> list[bytes]:
