@@ -63,13 +63,17 @@ class Devices:
         """Note a successful sign-in; who has no token, or one of another form, is given one."""
         now = self._clock.now()
         known = await self.known(store, account_id, token)
-        first = not await store.count(account_id, _EVER)
-        announce = not known and not first and await store.count(account_id, now - _HOUR) < NOTICES
+        announce = not known and await self._strange(store, account_id, now)
         if token is None or not _TOKEN.fullmatch(token.text()):
             token = self._mint()
         await store.see(account_id, _hash(account_id, token.text()), device, now)
-        await store.prune(account_id, KEPT)
+        if not known:
+            await store.prune(account_id, KEPT)
         return Recognized(token, announce)
+
+    async def _strange(self, store: DeviceStore, account_id: str, now: datetime) -> bool:
+        """Tell whether the owner is to be told: not of the first device, and not of too many in an hour."""
+        return bool(await store.count(account_id, _EVER)) and await store.count(account_id, now - _HOUR) < NOTICES
 
     def _mint(self) -> Secret:
         return Secret(tokens.mint("vdt_", self._entropy))

@@ -139,12 +139,13 @@ async def _apply(connection: AsyncConnection, changes: Sequence[_Change]) -> Non
 async def _lock(connection: AsyncConnection, kept: dict[str, int]) -> dict[str, int]:
     """Lock a row for each name, making those that are missing; returns their counts."""
     rows = [{"bucket": name, "hits": 0, "expires_us": expires} for name, expires in sorted(kept.items())]
-    statement = upsert(connection, t.counters).values(rows)
+    statement = upsert(connection, t.counters)
     asked, stored = statement.excluded.expires_us, t.counters.c.expires_us
     locked = statement.on_conflict_do_update(
         index_elements=[t.counters.c.bucket], set_={"expires_us": case((asked > stored, asked), else_=stored)}
     )
-    found = await connection.execute(locked.returning(t.counters.c.bucket, t.counters.c.hits))
+    # The rows are given apart from the statement: with them in it, it would be compiled anew each time.
+    found = await connection.execute(locked.returning(t.counters.c.bucket, t.counters.c.hits), rows)
     return {row.bucket: row.hits for row in found}
 
 
