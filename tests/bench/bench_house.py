@@ -46,7 +46,7 @@ def run() -> dict[str, float]:
         numbers = _start(Path(folder) / "start")
         live = Live(Path(folder) / "live")
         try:
-            _unlimited(live)
+            unlimited(live)
             live.start()
             person = newcomer(live)
             with pocketbase.running(Path(folder)) as peer:
@@ -107,7 +107,7 @@ def _ports_in_a_row(count: int) -> int:
     raise RuntimeError("no free ports in a row")
 
 
-def _unlimited(live: Live) -> None:
+def unlimited(live: Live) -> None:
     """Lift the limits per client address: here all clients are one."""
     path = live.layout.configs / "gateway.toml"
     text = path.read_text("utf-8").partition("\n[rates.")[0]
@@ -130,15 +130,15 @@ async def _calls(live: Live, person: Person, peer: pocketbase.Peer) -> dict[str,
         hashes = sign_ins = nobody = bearer = renewed = spent = peers_sign_ins = peers_reads = 0.0
         for _ in range(ROUNDS):  # in turn, so that all meet the same machine
             hashes += hashes_per_second(SIGN_INS // ROUNDS) / ROUNDS
-            sign_ins += (await _rate(signed_in, SIGN_INS // ROUNDS))[0] / ROUNDS
-            peers_sign_ins += (await _rate(partial(peer.sign_in, client), SIGN_INS // ROUNDS))[0] / ROUNDS
-            nobody += (await _rate(partial(asked, "/v1/practices", {}), REQUESTS // ROUNDS))[0] / ROUNDS
+            sign_ins += (await rate(signed_in, SIGN_INS // ROUNDS))[0] / ROUNDS
+            peers_sign_ins += (await rate(partial(peer.sign_in, client), SIGN_INS // ROUNDS))[0] / ROUNDS
+            nobody += (await rate(partial(asked, "/v1/practices", {}), REQUESTS // ROUNDS))[0] / ROUNDS
             fresh = (await client.get("/v1/files", headers=only)).headers["valv-assertion"]
             both = {**only, "Valv-Assertion": fresh}
-            rate, cost = await _rate(partial(asked, "/v1/session", both), REQUESTS // ROUNDS)
-            bearer, spent = bearer + rate / ROUNDS, spent + cost / ROUNDS
-            peers_reads += (await _rate(partial(peer.read, client), REQUESTS // ROUNDS))[0] / ROUNDS
-            renewed += (await _rate(partial(asked, "/v1/session", only), REQUESTS // ROUNDS))[0] / ROUNDS
+            per_second, cost = await rate(partial(asked, "/v1/session", both), REQUESTS // ROUNDS)
+            bearer, spent = bearer + per_second / ROUNDS, spent + cost / ROUNDS
+            peers_reads += (await rate(partial(peer.read, client), REQUESTS // ROUNDS))[0] / ROUNDS
+            renewed += (await rate(partial(asked, "/v1/session", only), REQUESTS // ROUNDS))[0] / ROUNDS
     return {
         "hashes_alone_per_second": hashes,
         "sign_ins_per_second": sign_ins,
@@ -155,7 +155,7 @@ async def _calls(live: Live, person: Person, peer: pocketbase.Peer) -> dict[str,
     }
 
 
-async def _rate(one: Callable[[], Awaitable[None]], count: int) -> tuple[float, float]:
+async def rate(one: Callable[[], Awaitable[None]], count: int) -> tuple[float, float]:
     """Return how many a second, and the client's own CPU seconds for each."""
     left = iter(range(count))
 
