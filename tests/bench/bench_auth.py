@@ -7,7 +7,7 @@ asks for one per session each 30 s), alone and while the hash pool is flooded.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,8 +18,10 @@ from statistics import quantiles
 
 from argon2 import PasswordHasher
 
+from deploy.cli.layout import REPOSITORY
 from services.auth.passwords import Parameters
-from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server, refusal
+from tests.bench.flood import knock
+from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server
 from tests.support.limits import lift
 from tests.support.pki import Pki
 
@@ -28,6 +30,8 @@ WORKERS = 2
 SIGN_INS = 120
 RENEWALS = 200
 FLOOD = 40
+FLOOD_SECONDS = 4.0
+"""Until the flood has begun and all places are taken."""
 PLACES = 34
 
 
@@ -47,24 +51,26 @@ async def _measure(folder: Path) -> dict[str, float]:
             async with edge(stage) as browser:
                 await browser.sign_up(EMAIL)
                 await browser.confirm(await mailbox.token(EMAIL))
-                return await _compare(browser) | await _crowd(browser, stage)
+                return await _compare(browser, stage) | await _crowd(browser, stage)
         finally:
             await stage.stop()
 
 
-async def _compare(browser: Edge) -> dict[str, float]:
+async def _compare(browser: Edge, stage: Stage) -> dict[str, float]:
     token = await browser.sign_in(EMAIL)
     hashes, sign_ins = 0.0, 0.0
     for _ in range(3):  # in turn, so that both meet the same machine
         hashes += hashes_per_second(SIGN_INS // 3) / 3
         sign_ins += await _per_second(lambda: browser.sign_in(EMAIL), SIGN_INS // 3, at_once=8) / 3
     alone = await _times(lambda: browser.renew(token), RENEWALS)
-    flood = [asyncio.create_task(_flood(browser)) for _ in range(FLOOD)]
-    await asyncio.sleep(0.5)
-    flooded = await _times(lambda: browser.renew(token), RENEWALS)
-    for task in flood:
-        task.cancel()
-    await asyncio.gather(*flood, return_exceptions=True)
+    flood = [sys.executable, "-m", "tests.bench.flood", str(stage.folder), str(stage.port), str(FLOOD)]
+    flooding = await asyncio.create_subprocess_exec(*flood, cwd=REPOSITORY)
+    try:
+        await asyncio.sleep(FLOOD_SECONDS)
+        flooded = await _times(lambda: browser.renew(token), RENEWALS)
+    finally:
+        flooding.kill()
+        await flooding.wait()
     return {
         "hashes_alone_per_second": hashes,
         "sign_ins_per_second": sign_ins,
@@ -101,20 +107,14 @@ async def _per_second(one: Callable[[], Awaitable[object]], count: int, at_once:
 
 async def _crowd(browser: Edge, stage: Stage) -> dict[str, float]:
     """Send ten times as many sign-ins at once as there are places, once those places have all been taken before."""
-    await asyncio.gather(*(_knock(browser) for _ in range(PLACES)))
+    await asyncio.gather(*(knock(browser) for _ in range(PLACES)))
     before = highest_mib(stage)
-    reasons = Counter(await asyncio.gather(*(_knock(browser) for _ in range(10 * PLACES))))
+    reasons = Counter(await asyncio.gather(*(knock(browser) for _ in range(10 * PLACES))))
     return {
         "memory_at_as_many_sign_ins_as_places_mib": before,
         "memory_added_by_ten_times_as_many_mib": highest_mib(stage) - before,
         "of_those_refused_for_now": reasons["OVERLOADED"] / (10 * PLACES),
     }
-
-
-async def _knock(browser: Edge) -> str:
-    """Try to sign in as somebody else each time: who has failed often in a row costs no hash."""
-    email = f"{secrets.token_hex(8)}@example.com"
-    return (await refusal(lambda: browser.sign_in(email, "not the password at all")))[1]
 
 
 async def _times(one: Callable[[], Awaitable[object]], count: int) -> list[float]:
@@ -124,9 +124,3 @@ async def _times(one: Callable[[], Awaitable[object]], count: int) -> list[float
         await one()
         times.append((time.perf_counter() - begun) * 1000)
     return times
-
-
-async def _flood(browser: Edge) -> None:
-    while True:
-        await _knock(browser)
-        await asyncio.sleep(0.25)
