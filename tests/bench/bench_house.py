@@ -127,12 +127,11 @@ async def _calls(live: Live, person: Person, peer: pocketbase.Peer) -> dict[str,
             body = {"email": person.email, "password": person.password, "delivery": "TOKEN_DELIVERY_BODY"}
             (await client.post("/v1/session:signIn", json=body)).raise_for_status()
 
-        hashes = sign_ins = nobody = bearer = renewed = spent = peers_sign_ins = peers_reads = 0.0
+        hashes = sign_ins = bearer = renewed = spent = peers_sign_ins = peers_reads = 0.0
         for _ in range(ROUNDS):  # in turn, so that all meet the same machine
             hashes += hashes_per_second(SIGN_INS // ROUNDS) / ROUNDS
             sign_ins += (await rate(signed_in, SIGN_INS // ROUNDS))[0] / ROUNDS
             peers_sign_ins += (await rate(partial(peer.sign_in, client), SIGN_INS // ROUNDS))[0] / ROUNDS
-            nobody += (await rate(partial(asked, "/v1/practices", {}), REQUESTS // ROUNDS))[0] / ROUNDS
             fresh = (await client.get("/v1/files", headers=only)).headers["valv-assertion"]
             both = {**only, "Valv-Assertion": fresh}
             per_second, cost = await rate(partial(asked, "/v1/session", both), REQUESTS // ROUNDS)
@@ -145,9 +144,7 @@ async def _calls(live: Live, person: Person, peer: pocketbase.Peer) -> dict[str,
         "sign_ins_to_hashes_ratio": sign_ins / hashes,
         "pocketbase_sign_ins_per_second": peers_sign_ins,
         "sign_ins_to_pocketbase_ratio": sign_ins / peers_sign_ins,
-        "public_route_per_second": nobody,
         "session_route_per_second": bearer,
-        "session_to_public_ratio": bearer / nobody,
         "pocketbase_signed_in_reads_per_second": peers_reads,
         "session_route_to_pocketbase_ratio": bearer / peers_reads,
         "session_route_renewed_each_time_per_second": renewed,
