@@ -1,22 +1,35 @@
-"""How many records a second the log takes in durably and signs, beside raw group-committed inserts."""
+"""How many records a second the log takes in durably and signs, beside raw group-committed inserts.
+
+First in one process, then over mTLS from four producers in a process of their own, on the same cores. Last the time
+from what a customer did in a whole Valv until a signed checkpoint covers its record: outbox, relay, log, tiles, signature.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from statistics import quantiles
 
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, insert
 
+from deploy.cli.layout import REPOSITORY
 from services.audit import wire
 from services.kit.db import Database, DatabaseConfig
 from services.kit.event import Event
+from tests.integration.audit_stage import stage
+from tests.support.live import Live
+from tests.support.person import newcomer
 from tests.unit.audit.world import World, databases, make_world, migrate_all
 
 RECORDS = 20_000
 BATCH = 256
 PRODUCERS = 8
+ACTIONS = 100
+SETTLE_SECONDS = 5
 
 
 def run() -> dict[str, float]:
@@ -24,7 +37,14 @@ def run() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="valv-bench-") as folder:
         configs = databases(Path(folder))
         migrate_all(configs)
-        return asyncio.run(_measure(Path(folder), configs))
+        numbers = asyncio.run(_measure(Path(folder), configs))
+        (Path(folder) / "port").mkdir()
+        over_mtls = asyncio.run(_over_mtls(Path(folder) / "port"))
+        numbers |= {
+            "appends_over_mtls_per_second": over_mtls,
+            "over_mtls_ratio_to_raw": over_mtls / numbers["raw_inserts_per_second"],
+        }
+        return numbers | _until_signed(Path(folder) / "live")
 
 
 async def _measure(folder: Path, configs: dict[str, DatabaseConfig]) -> dict[str, float]:
@@ -95,3 +115,49 @@ async def _sign(world: World, rounds: list[float]) -> None:
         await world.sequencer.step()
         rounds.append(time.perf_counter() - started)
         await asyncio.sleep(0.25)
+
+
+async def _over_mtls(folder: Path) -> float:
+    async with stage(folder) as audit:
+        await audit.start()
+        arguments = (str(folder / "pki"), str(audit.port), str(RECORDS))
+        producing = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.bench.producers", *arguments, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await producing.communicate()
+    return RECORDS / float(said)
+
+
+def _until_signed(folder: Path) -> dict[str, float]:
+    """Read one's files at odd moments, and ask for the checkpoint all the time."""
+    live = Live(folder)
+    try:
+        live.start()
+        person = newcomer(live)
+        heads: list[tuple[float, int]] = []
+        stop = threading.Event()
+        watching = threading.Thread(target=_watch, args=(live, heads, stop))
+        watching.start()
+        acted: dict[str, float] = {}
+        for number in range(ACTIONS):
+            reply = person.http.get("/v1/files")
+            acted[reply.headers["x-request-id"]] = time.monotonic()
+            time.sleep(0.1 + 0.3 * (number * 0.618 % 1))
+        time.sleep(SETTLE_SECONDS)
+        stop.set()
+        watching.join()
+        indexes = {one["event"]["requestId"]: int(one.get("index", 0)) for one in person.activities()}
+    finally:
+        live.close()
+    waits = [next(at for at, size in heads if size > indexes[name]) - since for name, since in acted.items()]
+    return {
+        "action_to_checkpoint_p50_seconds": quantiles(waits, n=100)[49],
+        "action_to_checkpoint_p99_seconds": quantiles(waits, n=100)[98],
+    }
+
+
+def _watch(live: Live, heads: list[tuple[float, int]], stop: threading.Event) -> None:
+    client = live.client()
+    while not stop.wait(0.02):
+        size = int(client.get("/log/checkpoint").text.splitlines()[1])
+        heads.append((time.monotonic(), size))
