@@ -1,7 +1,7 @@
 """How many records a second the log takes in durably and signs, beside raw group-committed inserts.
 
 First in one process, then over mTLS from four producers in a process of their own, on the same cores. Last the time
-from what a customer did in a whole Valv until a signed checkpoint covers its record: outbox, relay, log, tiles, signature.
+from what a customer did in a whole Valv until a signed checkpoint covers its record: outbox, relay, log, tiles, key.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Producers at audit's port, in a process of their own: each appends batch after batch as a relay does.
 
-Prints the seconds from the first append to the last answer. Arguments: the certificates' folder, the port, how many records.
+Prints the seconds from the first append to the last answer. Arguments: the certificates' folder, the port, a number.
 """
 
 from __future__ import annotations
