@@ -11,7 +11,7 @@ from services.audit.activity import Activity
 from services.audit.appender import Appender
 from services.audit.bodies import Bodies
 from services.audit.checkpoints import SqlCheckpoints
-from services.audit.checks import Checks
+from services.audit.checks import LogChecks
 from services.audit.config import Config, TilesConfig
 from services.audit.erasure import Eraser
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
@@ -33,6 +33,7 @@ from services.kit.db import Database
 from services.kit.erasure import Follower
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
+from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.server import Handlers
@@ -54,6 +55,10 @@ class _Stores:
     security: SecurityRecords
     tiles: TileStore
     checkpoints: SqlCheckpoints
+
+    def search(self) -> StoreSearch:
+        sealed = (tables.ENTRIES.c.entry, tables.ENTRIES.c.sealed)
+        return StoreSearch(self.databases[0], tables.METADATA, sealed)
 
     async def close(self) -> None:
         await self.journal.stopped()
@@ -93,14 +98,13 @@ async def build(config: Config, runtime: Runtime) -> Application:
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
-            appender.run,
-            sequencer.run,
-            Checks(records, heads, journal, clock, log).run,
+            *(appender.run, sequencer.run, follower.run),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
-            follower.run,
         ),
         probes=(ready,),
         closers=(stores.close,),
+        checks=LogChecks(records, heads, clock).all(),
+        search=stores.search(),
     )
 
 

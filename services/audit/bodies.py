@@ -6,7 +6,6 @@ key destroys both and leaves the entry, which reveals nothing, in its place. Nev
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Protocol
 
 from services.audit import leaf
@@ -14,14 +13,13 @@ from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
 from services.audit.store import Finding, Kept, Record
+from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN
 from services.kit.envelope import context, seal, unseal
 from services.kit.event import Event
 from services.kit.keyring import KeyDestroyedError
 
 NOBODY = "valv"
 """Owner of the key that seals events without a subject."""
-CHECK_ACTION = "practice.check"
-CHECK_KIND = "practice"
 _BODY = "valv/audit/body/v1"
 _AT_ONCE = 64
 
@@ -91,6 +89,6 @@ def _sealed(event: Event, source: Source, owner: str, key: bytes) -> Record:
 def _finding(event: Event) -> Finding | None:
     if event.action != CHECK_ACTION or event.target is None or event.target.kind != CHECK_KIND:
         return None
-    time: datetime = event.time
-    measured = int(event.details.get("count", 0))
-    return Finding(event.target.id, str(event.details.get("state", "unknown")), measured, time)
+    measured, threshold = event.details.get("count"), int(event.details.get("threshold", 0))
+    state = str(event.details.get("state", UNKNOWN))
+    return Finding(event.target.id, state, None if measured is None else int(measured), threshold, event.time)

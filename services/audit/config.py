@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.audit.tile_s3 import S3Config
+from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import ServiceConfig
 from services.kit.db import DatabaseConfig
@@ -56,6 +57,7 @@ class Config:
     audience: str = "valv"
     peers: PeersConfig = field(default_factory=PeersConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
 
     def __post_init__(self) -> None:
         """Refuse what would undo a promise."""

@@ -5,7 +5,6 @@ Owns what those events say. Never writes the log itself.
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.audit.bodies import CHECK_ACTION, CHECK_KIND
 from services.kit.outbox import Outbox
 from valv.audit.v1 import event_pb2
 
@@ -40,13 +39,6 @@ class Journal:
         event = self._event("audit.alarm.close")
         event.object.kind, event.object.id = "producer", producer
         await self._outbox.add(connection, event)
-
-    async def found(self, check: str, state: str, measured: int) -> None:
-        """Record the result of a live check."""
-        event = self._event(CHECK_ACTION)
-        event.object.kind, event.object.id = CHECK_KIND, check
-        event.details.state, event.details.count = state, measured
-        await self._outbox.record(event)
 
     def _event(self, action: str) -> event_pb2.Event:
         event = self._outbox.event(action)

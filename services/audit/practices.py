@@ -1,7 +1,6 @@
-"""The promises P1..P15 and the live checks that back each.
+"""The promises P1..P15 as the log knows them: each with its live checks (`services.kit.practices`) and their state.
 
-Owns the table of checks: which promise each backs, how often it runs, and which producer may report it (the one its
-name begins with). Never runs a check of another service; it only reads what the log holds.
+Owns the judgement. Never runs a check of another service; it only reads what the log holds.
 """
 
 from collections.abc import Mapping
@@ -10,8 +9,13 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from services.audit.store import Evidence
+from services.kit.checks import BROKEN, KEPT
+from services.kit.practices import PRACTICES
+from services.kit.practices import Practice as Check
 
-HOUR = timedelta(hours=1)
+LATE = 2
+"""A result older than so many periods is none."""
+_MARGIN = timedelta(minutes=5)
 
 
 class State(IntEnum):
@@ -24,18 +28,10 @@ class State(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A live check and how often it runs at least."""
-
-    name: str
-    period: timedelta = HOUR
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """A check's state now, with its latest evidence."""
 
-    check: str
+    check: Check
     state: State
     evidence: Evidence | None
 
@@ -50,28 +46,15 @@ class Practice:
 
 
 PROMISES: Mapping[str, tuple[Check, ...]] = {
-    "P1": (),
-    "P2": (),
-    "P3": (Check("gateway.listeners"),),
-    "P4": (),
-    "P5": (Check("audit.gaps"), Check("audit.checkpoint_age")),
-    "P6": (Check("auth.password_parameters"),),
-    "P7": (Check("auth.longest_idle_session"),),
-    "P8": (Check("auth.revoked_sessions_validate"),),
-    "P9": (),
-    "P10": (Check("auth.links_without_consent"),),
-    "P11": (Check("billing.card_numbers_in_store"),),
-    "P12": (Check("billing.gateway_tls"),),
-    "P13": (Check("files.ciphertext_at_rest"),),
-    "P14": (),
-    "P15": (),
+    f"P{number}": tuple(check for check in PRACTICES.values() if check.promise == f"P{number}")
+    for number in range(1, 16)
 }
-_NAMES = frozenset(check.name for checks in PROMISES.values() for check in checks)
+_STATES = {KEPT: State.KEPT, BROKEN: State.BROKEN}
 
 
 def owns(producer: str, check: str) -> bool:
     """Tell whether `check` is in the table and `producer` is the one that reports it."""
-    return check in _NAMES and check.partition(".")[0] == producer
+    return check in PRACTICES and PRACTICES[check].role == producer
 
 
 def judge(evidence: Mapping[str, Evidence], now: datetime) -> list[Practice]:
@@ -84,8 +67,14 @@ def judge(evidence: Mapping[str, Evidence], now: datetime) -> list[Practice]:
     return practices
 
 
+def stale(check: Check) -> timedelta:
+    """Return how old a result of the check may be."""
+    return LATE * check.period + _MARGIN
+
+
 def _result(check: Check, evidence: Evidence | None, now: datetime) -> Result:
-    if evidence is None or now - evidence.finding.time > 2 * check.period:
-        return Result(check.name, State.UNKNOWN, evidence)
-    states = {"kept": State.KEPT, "broken": State.BROKEN}
-    return Result(check.name, states.get(evidence.finding.state, State.UNKNOWN), evidence)
+    if evidence is None:
+        return Result(check, State.NO_CHECK if check.optional else State.UNKNOWN, None)
+    if now - evidence.finding.time > stale(check):
+        return Result(check, State.UNKNOWN, evidence)
+    return Result(check, _STATES.get(evidence.finding.state, State.UNKNOWN), evidence)

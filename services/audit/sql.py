@@ -66,12 +66,13 @@ class SqlLog:
     async def evidence(self) -> dict[str, Evidence]:
         """Return the latest finding of every check."""
         columns = EVIDENCE.c
-        query = select(columns.name, columns.state, columns.measured, columns.time_ms, columns.event_id, columns.idx)
+        found = (columns.name, columns.state, columns.measured, columns.threshold, columns.time_ms)
+        query = select(*found, columns.event_id, columns.idx)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return {
-            name: Evidence(Finding(name, state, measured, from_milliseconds(ms)), event_id, index)
-            for name, state, measured, ms, event_id, index in rows
+            name: Evidence(Finding(name, state, measured, threshold, from_milliseconds(ms)), event_id, index)
+            for name, state, measured, threshold, ms, event_id, index in rows
         }
 
     async def open_alarms(self) -> int:

@@ -119,6 +119,7 @@ class SqlAppending:
         values = {
             "state": finding.state,
             "measured": finding.measured,
+            "threshold": finding.threshold,
             "time_ms": min(milliseconds(finding.time), self._now_ms),
             "event_id": event_id,
             "idx": index,

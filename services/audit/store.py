@@ -36,7 +36,8 @@ class Finding:
 
     check: str
     state: str
-    measured: int
+    measured: int | None
+    threshold: int
     time: datetime
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0003"
+REVISION = "0004"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -72,10 +72,21 @@ EVIDENCE = Table(
     METADATA,
     Column("name", String(96), primary_key=True),
     Column("state", String(16), nullable=False),
-    Column("measured", BigInteger, nullable=False),
+    Column("measured", BigInteger),
+    Column("threshold", BigInteger, nullable=False, server_default="0"),
     Column("time_ms", BigInteger, nullable=False),
     Column("event_id", String(30), nullable=False),
     Column("idx", BigInteger, nullable=False),
+)
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(96), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("closed_ms", BigInteger),
+    Index("alerts_open", "closed_ms", "name"),
 )
 LEASES = Table(
     "leases",

@@ -57,9 +57,19 @@ def practice_message(practice: Practice) -> practices_pb2.Practice:
 
 
 def _check_message(result: Result) -> practices_pb2.Check:
-    message = practices_pb2.Check(check=result.check, state=_STATES[result.state])
+    check = result.check
+    message = practices_pb2.Check(
+        check=check.name,
+        state=_STATES[result.state],
+        threshold=check.threshold,
+        least=check.least,
+        unit=practices_pb2.Check.Unit.Value(f"UNIT_{check.unit.name}"),
+    )
     if result.evidence is not None:
-        message.time.FromDatetime(result.evidence.finding.time)
+        finding = result.evidence.finding
+        message.time.FromDatetime(finding.time)
         message.event, message.index = result.evidence.event_id, result.evidence.index
-        message.measured = result.evidence.finding.measured
+        message.threshold = finding.threshold
+        if finding.measured is not None:
+            message.measured = finding.measured
     return message

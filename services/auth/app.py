@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.auth import assertions, pepper
+from services.auth import assertions, pepper, tables
 from services.auth.accounts import Accounts
 from services.auth.addressing import Addressing
 from services.auth.arrivals import Arrivals
 from services.auth.assertions import AssertionSigner
 from services.auth.breached import RangeDirectory, SortedFile
-from services.auth.checks import Checks
+from services.auth.checks import AccountChecks
 from services.auth.config import Config
 from services.auth.courier import Courier
 from services.auth.devices import Devices
@@ -60,6 +60,7 @@ from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
 from services.kit.envelope import FileRootKey, RootKeyError
 from services.kit.keyring import Keyring
+from services.kit.leaks import StoreSearch
 from services.kit.main import Application
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
@@ -119,8 +120,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     courier = _courier(config, runtime, stores)
     ties = AccountTies(domain.links.unlinking.unlink_all, stores.keyring, stores.link_keys)
     leave = leaving(config.erasure, runtime, stores.units, ties, sessions, broadcaster)
-    checks = Checks(stores.units, sessions, peppers, clock, config.checks, _RANDOM.random, log.error)
-    background = (broadcaster.run, broadcaster.listen, courier.run, checks.run, domain.links.unlinking.run)
+    background = (broadcaster.run, broadcaster.listen, courier.run, domain.links.unlinking.run)
     upkeep, work = SqlUpkeep(stores.database), stores.work
     return Application(
         handlers={
@@ -134,6 +134,8 @@ async def build(config: Config, runtime: Runtime) -> Application:
         probes=(stores.database.ping, stores.keys.ping),
         closers=(pool.aclose, stores.close),
         surfaces=(lambda _chain: _Streams(broadcaster),),
+        checks=AccountChecks(stores.units, sessions, peppers, clock).all(),
+        search=StoreSearch(stores.database, tables.metadata),
     )
 
 
@@ -299,6 +301,9 @@ async def _broadcaster(runtime: Runtime, stores: _Stores, state: RevocationState
 
 class _Streams:
     """Ends the streams of revocations when the process drains: they would never end by themselves."""
+
+    listens: tuple[str, ...] = ()
+    methods: frozenset[str] = frozenset()
 
     def __init__(self, broadcaster: Broadcaster) -> None:
         self._broadcaster = broadcaster

@@ -8,12 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from services.auth import throttle_rules
-from services.auth.checks import ChecksConfig
 from services.auth.erasures.erasure import ErasureConfig
 from services.auth.links.providers import LinksConfig
 from services.auth.passwords import Parameters
 from services.auth.sessions import Limits
 from services.auth.smtp import SmtpConfig
+from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import Profile, ServiceConfig, load
 from services.kit.db import DatabaseConfig

@@ -1,4 +1,4 @@
-"""Owns the records of what auth does by itself: mails, superseded sessions, live checks. They commit with that."""
+"""Owns the records of what auth does by itself: mails, superseded sessions, links. They commit with that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 MAIL_SEND = "auth.mail.send"
 SESSION_SUPERSEDED = "auth.session.supersede"
-PRACTICE_CHECK = "practice.check"
 GIVEN_UP = "MAIL_GIVEN_UP"
 LINK_REVOKE = "auth.link.revoke"
 LINK_GIVEN_UP = "LINK_REVOCATION_GIVEN_UP"
@@ -58,13 +57,6 @@ class OutboxLedger:
         event = self._event(f"auth.erasure.{step}")
         event.subject = account_id
         event.object.CopyFrom(event_pb2.Object(kind="account", id=account_id))
-        await self._outbox.add(self._connection, event)
-
-    async def practice(self, check: str, measured: int, *, kept: bool) -> None:
-        """Record the result of a live check."""
-        event = self._event(PRACTICE_CHECK)
-        event.object.CopyFrom(event_pb2.Object(kind="practice", id=check))
-        event.details.state, event.details.count = "kept" if kept else "broken", measured
         await self._outbox.add(self._connection, event)
 
     def _event(self, action: str) -> event_pb2.Event:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 
 from services.auth import tables as t
 from services.auth.mail import Outgoing
 from services.auth.mail_tokens import MailToken
 from services.auth.sql_times import from_microseconds, microseconds
+from services.kit.ids import made_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,11 @@ class SqlMail:
         """Tell whether a mail is due."""
         due = select(exists().where(t.mails.c.due_us <= microseconds(now)))
         return bool((await self._connection.execute(due)).scalar_one())
+
+    async def oldest(self) -> datetime | None:
+        """Return when the mail that has waited longest was queued."""
+        first: str | None = (await self._connection.execute(select(func.min(t.mails.c.mail_id)))).scalar_one()
+        return None if first is None else made_at(first)
 
     async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Outgoing]:
         """Take mails that are due; nobody else gets them before ``until``."""

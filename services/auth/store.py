@@ -165,6 +165,10 @@ class MailStore(Protocol):
         """Tell whether a mail is due."""
         ...
 
+    async def oldest(self) -> datetime | None:
+        """Return when the mail that has waited longest was queued."""
+        ...
+
     async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Outgoing]:
         """Take mails that are due; nobody else gets them before ``until``."""
         ...
@@ -235,10 +239,6 @@ class Ledger(Protocol):
 
     async def erasure(self, account_id: str, step: str) -> None:
         """Record that an erasure began ("begin") or ended ("end")."""
-        ...
-
-    async def practice(self, check: str, measured: int, *, kept: bool) -> None:
-        """Record the result of a live check."""
         ...
 
 

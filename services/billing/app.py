@@ -1,13 +1,13 @@
 """Owns the composition of billing: the only place that knows every part."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from services.billing import egress
+from services.billing import egress, sql
 from services.billing.books import TaskLedger
 from services.billing.cards import Cards
 from services.billing.charging import Charging
-from services.billing.checks import Checks
+from services.billing.checks import checks
 from services.billing.config import Config, GatewayConfig
 from services.billing.erasure import Eraser
 from services.billing.handlers import CardHandlers, ChargeHandlers, ExportHandlers, PaymentHandlers
@@ -16,6 +16,7 @@ from services.billing.stripe_gateway import StripeGateway
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
 from services.kit.erasure import Follower
+from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
@@ -57,13 +58,6 @@ async def build(config: Config, runtime: Runtime) -> Application:
     eraser = Eraser(outbox, ledger, gateway, clock, config.statutory)
     follower = await _follower(database, eraser, runtime)
     resolver = Resolver(database, ledger, charging, gateway, clock, runtime.log)
-    checks = Checks(
-        outbox,
-        lambda: egress.handshake(config.gateway.address, config.gateway.ca_bundle),
-        config.checks.log_file,
-        config.checks.every_seconds,
-        runtime.log,
-    )
     warn_of_attestation(config.gateway, clock.now(), runtime.log)
 
     async def followed() -> None:
@@ -75,11 +69,22 @@ async def build(config: Config, runtime: Runtime) -> Application:
         verifier=AssertionVerifier(sessions, clock, config.public_url, AUDIENCE),
         tasks=(
             *(Watch(runtime.channels.get("auth"), sessions, clock, follower).run, follower.run),
-            *(resolver.run, checks.run, lambda: eraser.run(runtime.log)),
+            *(resolver.run, lambda: eraser.run(runtime.log)),
         ),
         probes=(database.ping, followed),
         closers=(gateway.close, database.close),
+        checks=tuple(checks(lambda: _handshake(config.gateway), _attested(config.gateway), clock)),
+        search=StoreSearch(database, sql.metadata),
     )
+
+
+async def _handshake(config: GatewayConfig) -> egress.Handshake:
+    return await egress.handshake(config.address, config.ca_bundle)
+
+
+def _attested(config: GatewayConfig) -> date | None:
+    """The sandbox is attested by nobody."""
+    return None if config.sandbox else config.attested
 
 
 async def _follower(database: Database, eraser: Eraser, runtime: Runtime) -> Follower:

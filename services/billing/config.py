@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.billing.erasure import StatutoryConfig
+from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import Profile, ServiceConfig
 from services.kit.db import DatabaseConfig
@@ -51,14 +52,6 @@ class GatewayConfig:
     def attested(self) -> date | None:
         """Day of the gateway's latest attestation."""
         return date.fromisoformat(self.attestation_date) if self.attestation_date else None
-
-
-@dataclass(frozen=True)
-class ChecksConfig:
-    """The live checks: how often, and the file that our log goes to (absent: none is kept on this machine)."""
-
-    every_seconds: float = 3600.0
-    log_file: Path | None = None
 
 
 @dataclass(frozen=True)

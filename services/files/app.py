@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from services.files import sql
 from services.files.blobs_directory import DirectoryBlobs
 from services.files.blobs_s3 import S3Blobs, connect
-from services.files.checks import CiphertextCheck, PracticeRecords
+from services.files.checks import CiphertextCheck, OrphanedKeys, checks
 from services.files.content import ContentHandlers
 from services.files.erasure import Eraser
 from services.files.handlers import ExportHandlers, FileHandlers
@@ -27,6 +28,7 @@ from services.kit.erasure import Follower
 from services.kit.http import HttpSurface
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
+from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.telemetry import trace_engine
@@ -51,15 +53,15 @@ async def build(config: Config, runtime: Runtime) -> Application:
     outbox = Outbox(stores.database, clock, ids)
     sessions = RevocationState(clock)
     verifier = AssertionVerifier(sessions, clock, config.public_url, "valv")
-    library, shredder, practices = Library(stores, clock), Shredder(stores), PracticeRecords(outbox)
+    library, shredder = Library(stores, clock), Shredder(stores)
     limits = UploadLimits(config.limits.max_file_bytes, config.reconcile.upload_grace_seconds)
     eraser = Eraser(stores, shredder, outbox, clock)
     auth = runtime.channels.get("auth")
     follower = Follower(stores.database, auth, eraser.erase, session_pb2.ERASURE_PHASE_DATA, log)
     await follower.load()
     uploads = Uploads(stores, shredder, clock, ids, secrets.token_bytes, limits)
-    reconciler = Reconciler(stores, shredder, practices, clock, log, config.reconcile)
-    check = CiphertextCheck(stores, practices, secrets.token_bytes, log, config.check)
+    reconciler = Reconciler(stores, shredder, clock, log, config.reconcile)
+    orphans = OrphanedKeys(stores, KeyStore(keys_database), clock)
     content = {_CONTENT: ContentHandlers(uploads, library)}
 
     async def followed() -> None:
@@ -69,10 +71,12 @@ async def build(config: Config, runtime: Runtime) -> Application:
         handlers={_FILES: FileHandlers(library, stores.rows, shredder), _EXPORT: ExportHandlers(library)},
         outbox=outbox,
         verifier=verifier,
-        tasks=(Watch(auth, sessions, clock, follower).run, follower.run, reconciler.run, check.run),
+        tasks=(Watch(auth, sessions, clock, follower).run, follower.run, reconciler.run),
         probes=(stores.database.ping, keys_database.ping, followed),
         closers=(stores.workers.close, stores.database.close, keys_database.close),
         surfaces=(lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, content, config.data_listen),),
+        checks=checks(CiphertextCheck(stores, secrets.token_bytes), reconciler, orphans),
+        search=StoreSearch(stores.database, sql.metadata, (sql.files.c.manifest, sql.files.c.particulars)),
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.files.blobs_s3 import S3Config
-from services.files.checks import CheckConfig
 from services.files.reconcile import ReconcileConfig
+from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import ServiceConfig
 from services.kit.db import DatabaseConfig
@@ -56,7 +56,7 @@ class Config:
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     reconcile: ReconcileConfig = field(default_factory=ReconcileConfig)
-    check: CheckConfig = field(default_factory=CheckConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
 
     def __post_init__(self) -> None:
         if not self.keys_database.secure_delete and self.keys_database.url.startswith("sqlite"):

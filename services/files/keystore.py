@@ -32,6 +32,12 @@ class KeyStore:
             rows = (await connection.execute(query)).all()
         return {file: bytes(wrapped) for file, wrapped in rows}
 
+    async def files(self, after: str, limit: int) -> list[str]:
+        """Return the files that have a key, in the order of their ids, from the first that follows ``after``."""
+        query = select(file_keys.c.file_id).where(file_keys.c.file_id > after).order_by(file_keys.c.file_id)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query.limit(limit))).scalars())
+
     async def destroy(self, file: str) -> None:
         """Destroy a file's wrapped key; the database overwrites the deleted row."""
         async with self._database.write() as connection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from services.kit.clock import milliseconds
 
@@ -28,37 +28,22 @@ class ReconcileConfig:
     """How often what a crash left is looked for, and for how long it is left alone (all in seconds)."""
 
     interval_seconds: float = 60.0
-    scan_seconds: float = 21600.0
     upload_grace_seconds: float = 240.0
     orphan_grace_seconds: float = 604800.0
-
-
-class Practices(Protocol):
-    """Where results of checks go."""
-
-    async def report(self, check: str, broken: int) -> None:
-        """Record how many things were found broken."""
-        ...
 
 
 class Reconciler:
     """Tidies the stores."""
 
-    def __init__(
-        self, stores: Stores, shredder: Shredder, practices: Practices, clock: Clock, log: Log, config: ReconcileConfig
-    ) -> None:
-        self._stores, self._shredder, self._practices = stores, shredder, practices
+    def __init__(self, stores: Stores, shredder: Shredder, clock: Clock, log: Log, config: ReconcileConfig) -> None:
+        self._stores, self._shredder = stores, shredder
         self._clock, self._log, self._config = clock, log, config
 
     async def run(self) -> None:
         """Tidy for ever."""
-        scanned = float("-inf")
         while True:
             try:
                 await self.tidy()
-                if self._clock.monotonic() - scanned >= self._config.scan_seconds:
-                    await self.scan()
-                    scanned = self._clock.monotonic()
             except Exception as error:  # noqa: BLE001 - a store that is away now is tidied the next time
                 self._log.failure("reconciling failed", error)
             await asyncio.sleep(self._config.interval_seconds)
@@ -94,7 +79,6 @@ class Reconciler:
         await self._stores.workers.run(self._stores.blobs.sweep, self._clock.now() - grace)
         if orphans or missing:
             self._log.error("rows and blobs disagree", count=orphans + missing)
-        await self._practices.report("files.blobs_present", missing)
         return orphans, missing
 
     async def _lacking(self, prefix: str, names: set[str]) -> int:

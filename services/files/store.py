@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.files import sql
@@ -178,6 +178,12 @@ class Store:
         """Return which of these blobs belong to something."""
         query = select(sql.blobs.c.name).where(sql.blobs.c.name.in_(names))
         return set((await connection.execute(query)).scalars())
+
+    async def known_files(self, connection: AsyncConnection, files: Collection[str]) -> set[str]:
+        """Return which of these are stored, on their way in, or about to be destroyed."""
+        tables = (sql.files, sql.uploads, sql.shreds)
+        queries = (select(table.c.file_id).where(table.c.file_id.in_(files)) for table in tables)
+        return set((await connection.execute(union(*queries))).scalars())
 
     async def published_blobs(self, connection: AsyncConnection, prefix: str) -> set[str]:
         """Return the blobs of published files whose names begin so."""

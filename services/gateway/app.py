@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from services.gateway import assets, contracts, openapi
 from services.gateway.authz import Authorizer, AuthSessions
+from services.gateway.checks import checks
 from services.gateway.composition import Composer
-from services.gateway.doors import Doors, DoorsCheck
+from services.gateway.doors import Doors
 from services.gateway.handlers import EnvoyServices
 from services.gateway.ledger import Ledger
 from services.gateway.publisher import Publisher
@@ -59,10 +60,11 @@ async def build(config: Config, runtime: Runtime) -> Application:
             Endpoints(asdict(config.upstreams), publisher, runtime.log).run,
             certificate.run,
             publisher.run,
-            DoorsCheck(doors, ledger.found, runtime.log).run,
         ),
         probes=(publisher.ready,),
         closers=(spans.close,),
+        checks=tuple(checks(config, doors, runtime.clock)),
+        findings=ledger,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import ServiceConfig
 from services.kit.telemetry import TelemetryConfig
@@ -24,6 +25,10 @@ class PublicConfig:
     names: tuple[str, ...]
     certificate: Path
     key: Path
+    probe: str | None = None
+    """Where the gateway itself reaches the edge, to check it: ``host:port``; the first name, if it is not given."""
+    ca_bundle: Path | None = None
+    """The CAs that vouch for the public certificate, if they are not the system's."""
 
     def __post_init__(self) -> None:
         """Refuse an edge without a name.
@@ -40,9 +45,14 @@ class PublicConfig:
         return f"https://{self.names[0]}"
 
     @property
+    def host(self) -> str:
+        """The canonical host name."""
+        return self.names[0].partition(":")[0]
+
+    @property
     def local(self) -> bool:
         """Whether this is an edge for the machine it runs on: browsers must not be told to insist on HTTPS for it."""
-        return self.names[0].partition(":")[0] == "localhost"
+        return self.host == "localhost"
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -75,6 +85,8 @@ class EnvoyConfig:
     max_connections: int = 10_000
     max_heap_bytes: int = 1 << 30
     trusted_hops: int = 0
+    admin_here: Path | None = None
+    """The admin socket as the gateway sees it; absent, the gateway cannot ask Envoy where it listens."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +138,4 @@ class Config:
     envoy: EnvoyConfig
     web: WebConfig
     rates: RatesConfig = field(default_factory=RatesConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)

@@ -1,4 +1,4 @@
-"""Owns the live check of P3: no listener between services answers somebody who shows no certificate.
+"""Owns what `gateway.doors` (P3) counts: listeners between services that answer who shows no certificate.
 
 The gateway knocks at every door it knows, its own included, as a stranger: once over TLS without a client certificate,
 once in the clear. Only a refusal is right. Counts only; nothing is sent but a greeting.
@@ -7,19 +7,13 @@ once in the clear. Only a refusal is right. Counts only; nothing is sent but a g
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from services.kit.telemetry import Log
-
-CHECK = "gateway.listeners"
-PERIOD_SECONDS = 1800.0
-RETRY_SECONDS = 30.0
 _SECONDS = 3.0
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 _ALERT = 0x15
@@ -46,27 +40,6 @@ class Doors:
             *(_answers(address, secured) for address in self._addresses for secured in (None, context))
         )
         return sum(found)
-
-
-class DoorsCheck:
-    """Knocks on a schedule and has each result recorded."""
-
-    def __init__(self, doors: Doors, found: Callable[[str, str, int], Awaitable[None]], log: Log) -> None:
-        """Take the doors, and what records (check, state, measured)."""
-        self._doors, self._found, self._log = doors, found, log
-
-    async def run(self) -> None:
-        """Check until cancelled; a check that could not run or be recorded is tried again soon."""
-        pause = RETRY_SECONDS / 6
-        while True:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            try:
-                answered = await self._doors.answered()
-                await self._found(CHECK, "broken" if answered else "kept", answered)
-                pause = PERIOD_SECONDS
-            except Exception as error:  # noqa: BLE001 - no result is "unknown" to who asks
-                self._log.failure("a check could not run", error)
-                pause = RETRY_SECONDS
 
 
 async def _answers(address: str, secured: ssl.SSLContext | None) -> bool:

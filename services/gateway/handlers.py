@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from services.gateway.authz import Authorizer
     from services.gateway.traces import Spans
     from services.gateway.xds.ads import Ads
+    from services.kit.server import Registered
     from services.kit.telemetry import Log
 
 DISCOVERY = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 AUTHORIZATION = "envoy.service.auth.v3.Authorization"
 TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
+METHODS = frozenset((f"/{DISCOVERY}/StreamAggregatedResources", f"/{AUTHORIZATION}/Check", f"/{TRACES}/Export"))
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -41,7 +43,12 @@ class EnvoyServices:
         self._ads, self._authorizer, self._spans = ads, authorizer, spans
         self._trust_domain, self._log = trust_domain, log
 
-    def __call__(self, server: grpc.aio.Server) -> None:
+    @property
+    def methods(self) -> frozenset[str]:
+        """What it registers."""
+        return METHODS
+
+    def __call__(self, server: Registered) -> None:
         """Add them to a server."""
         stream = grpc.stream_stream_rpc_method_handler(
             self._stream,

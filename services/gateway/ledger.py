@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from services.kit.checks import CHECK_ACTION, describe
 from services.kit.relay import Away
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
+    from services.kit.checks import Finding
     from services.kit.clock import Clock
     from services.kit.ids import Ids
     from services.kit.relay import Sender
 
+ROLE = "gateway"
 PUSHED, ROLLED_BACK = "gateway.config.push", "gateway.config.rollback"
 REFUSED = "CONFIGURATION_REFUSED"
 
@@ -47,15 +50,15 @@ class Ledger:
             event.outcome, event.reason = event_pb2.OUTCOME_FAILED, REFUSED
         await self._append((action, digest), event)
 
-    async def found(self, check: str, state: str, measured: int) -> None:
+    async def found(self, finding: Finding) -> None:
         """Return when the log holds the result of a live check.
 
         Raises:
             services.kit.relay.Away: The log did not answer, or does not hold it.
         """
-        event = self._event("practice.check", event_pb2.Object(kind="practice", id=check))
-        event.details.state, event.details.count = state, measured
-        await self._append((check, state, str(measured)), event)
+        event = self._event(CHECK_ACTION, event_pb2.Object())
+        describe(event, finding, ROLE)
+        await self._append((finding.check, finding.state, str(finding.measured)), event)
 
     async def _append(self, key: tuple[str, ...], event: event_pb2.Event) -> None:
         async with self._turn:
@@ -77,7 +80,7 @@ class Ledger:
             event_id=self._ids.new("evt"),
             action=action,
             outcome=event_pb2.OUTCOME_SUCCESS,
-            actor=event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id="gateway"),
+            actor=event_pb2.Actor(kind=event_pb2.Actor.KIND_SERVICE, id=ROLE),
             object=target,
         )
         event.time.FromDatetime(self._clock.now())

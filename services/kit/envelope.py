@@ -93,12 +93,17 @@ def unseal(key: bytes, blob: bytes, context: bytes) -> bytes:
         SealError: It was changed, or sealed under another key or context.
     """
     _require_key(key)
-    if blob[:1] != _SUITE or len(blob) < 1 + _NONCE_BYTES + _TAG_BYTES:
+    if not is_sealed(blob):
         raise SealError("not a sealed blob of a known suite")
     try:
         return AESGCM(key).decrypt(blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :], context)
     except InvalidTag:
         raise SealError("the sealed blob does not open") from None
+
+
+def is_sealed(blob: bytes) -> bool:
+    """Tell whether a blob has the form of one that was sealed; whether it opens is another question."""
+    return blob[:1] == _SUITE and len(blob) >= 1 + _NONCE_BYTES + _TAG_BYTES
 
 
 class FileRootKey:

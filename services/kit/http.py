@@ -62,6 +62,10 @@ class HttpSurface:
         self._idle = asyncio.Event()
         self._idle.set()
         self._running = 0
+        self.listens = (listen,)
+        self.methods = frozenset(
+            method.full_name for service in handlers for method in methods_of(service) if method.policy.plain_http
+        )
         application = web.Application(middlewares=[_unknown])
         application.on_response_prepare.append(_begun)
         for service, servicer in handlers.items():

@@ -10,10 +10,11 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from services.kit.clock import milliseconds
+from services.kit.clock import from_milliseconds, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from services.kit.clock import Clock
 
@@ -47,6 +48,14 @@ def check(prefix: str, text: str) -> str:
         message = "not an id of this kind"
         raise ValueError(message)
     return text
+
+
+def made_at(text: str) -> datetime:
+    """Return when an id was made, to the millisecond."""
+    number = 0
+    for character in text.partition("_")[2]:
+        number = number << 5 | ALPHABET.index(character)
+    return from_milliseconds(number >> 80)
 
 
 def is_id(text: str) -> bool:

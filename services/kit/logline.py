@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from services.kit import context
 
@@ -28,6 +30,7 @@ FIELDS = frozenset(
 """Names a log line may carry. A value is a number, a truth value, a time or at most 200 printable characters."""
 
 LONGEST = 200
+LINES_KEPT = 5000
 _MOST_CAUSES = 8
 _MOST_FRAMES = 12
 
@@ -61,6 +64,37 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = described(record.exc_info[1], record.exc_info[2])
         return json.dumps({name: value for name, value in line.items() if value != ""})
+
+
+class RecentLines:
+    """The last lines this process wrote, until the live checks have searched them."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+
+    def add(self, line: str) -> None:
+        """Keep a line."""
+        self._lines.append(line)
+
+    def take(self) -> list[str]:
+        """Return the lines, and forget them."""
+        return [self._lines.popleft() for _ in range(len(self._lines))]
+
+
+class KeepingHandler(logging.StreamHandler[TextIO]):
+    """Writes lines, and keeps the last ones."""
+
+    def __init__(self, stream: TextIO, recent: RecentLines) -> None:
+        """Take where lines go, and where they are kept."""
+        super().__init__(stream)
+        self._recent = recent
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = super().format(record)
+        self._recent.add(line)
+        return line
 
 
 def described(error: BaseException | None, trace: TracebackType | None) -> list[dict[str, object]]:

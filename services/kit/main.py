@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import resource
 import signal
 import sys
@@ -12,15 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from services.kit import otlp
+from services.kit import own_checks
 from services.kit.chain import Chain
+from services.kit.checks import Checks, OutboxFindings
 from services.kit.clients import Channels, PeersConfig
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import ConfigError, Profile, ServiceConfig, load
 from services.kit.ids import Ids
+from services.kit.metrics import Meters, PracticeGauges
+from services.kit.otlp import exporter, metric_exporter
 from services.kit.refusals import Refusals
 from services.kit.relay import Relay, Sender
-from services.kit.server import Foreign, Handlers, Server
+from services.kit.server import HEALTH, Foreign, Handlers, Server
 from services.kit.shipping import AuditSender
 from services.kit.telemetry import Log, Telemetry, TelemetryConfig
 from services.kit.tls import TLSConfig, TLSMaterial
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from services.kit.assertion import AssertionVerifier
+    from services.kit.checks import Check, ChecksConfig, Findings
+    from services.kit.leaks import StoreSearch
+    from services.kit.logline import RecentLines
     from services.kit.outbox import Outbox
 
 PROBE_SECONDS = 1.0
@@ -45,6 +52,8 @@ class Config(Protocol):
     def telemetry(self) -> TelemetryConfig: ...  # noqa: D102 - the class says what they are
     @property
     def peers(self) -> PeersConfig: ...  # noqa: D102 - the class says what they are
+    @property
+    def checks(self) -> ChecksConfig: ...  # noqa: D102 - the class says what they are
 
 
 C = TypeVar("C", bound=Config)
@@ -64,7 +73,7 @@ class Runtime:
 
 @dataclass
 class Application:
-    """A built service: what it serves, what runs beside it, what must hold for it to be ready."""
+    """A built service: what it serves, what runs beside it, what must hold for it to be ready, what it checks."""
 
     handlers: Handlers = field(default_factory=dict)
     foreign: Sequence[Foreign] = ()
@@ -75,10 +84,23 @@ class Application:
     probes: Sequence[Callable[[], Awaitable[None]]] = ()
     closers: Sequence[Callable[[], Awaitable[None]]] = ()
     surfaces: Sequence[Callable[[Chain], Surface]] = ()
+    checks: Sequence[Check] = ()
+    findings: Findings | None = None
+    search: StoreSearch | None = None
 
 
 class Surface(Protocol):
     """Another listener of the process, such as the files data plane; its calls go through the same chain."""
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """Every ``host:port`` at which it listens."""
+        ...
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Full names of the methods it serves."""
+        ...
 
     async def start(self) -> None:
         """Listen."""
@@ -112,32 +134,36 @@ async def serve(role: str, config: C, build: Callable[[C, Runtime], Awaitable[Ap
     clock = SystemClock()
     ids = Ids(clock)
     development = config.service.profile is Profile.DEVELOPMENT
-    telemetry = Telemetry(
-        role, config.telemetry, clock, lambda endpoint: otlp.exporter(endpoint, development=development)
-    )
+    telemetry = Telemetry(role, config.telemetry, clock, lambda endpoint: exporter(endpoint, development=development))
+    collector = config.telemetry.otlp_endpoint
+    meters = Meters(role, None if collector is None else metric_exporter(collector, development=development))
     log = Log(role)
     tls = TLSMaterial(config.tls, clock)
     channels = Channels(tls, config.peers, clock)
     runtime = Runtime(role, clock, ids, tls, channels, log)
     application = await build(config, runtime)
-    process = _Process(config.service, application, runtime)
+    process = _Process(config, application, runtime, meters, telemetry.recent)
     try:
         return await process.run()
     finally:
-        for close in (*application.closers, channels.close, telemetry.close):
+        for close in (*application.closers, channels.close, meters.close, telemetry.close):
             await close()
         log.info("stopped")
 
 
 class _Process:
-    def __init__(self, config: ServiceConfig, application: Application, runtime: Runtime) -> None:
-        self._config, self._application, self._runtime = config, application, runtime
+    def __init__(
+        self, whole: Config, application: Application, runtime: Runtime, meters: Meters, recent: RecentLines
+    ) -> None:
+        self._config = config = whole.service
+        self._application, self._runtime = application, runtime
         outbox, log = application.outbox, runtime.log
         self._refusals = None if outbox is None else Refusals(outbox, runtime.clock, log)
         chain = Chain(runtime.clock, log, outbox, self._refusals, application.verifier, config.max_calls)
         self._server = Server(chain, runtime.tls, runtime.ids, max_calls=config.max_calls * 2)
         self._server.add(application.handlers, application.foreign)
         self._surfaces = [make(chain) for make in application.surfaces]
+        self._checks = self._checking(whole.checks, PracticeGauges(meters.meter), recent)
         self._ready = False
 
     async def run(self) -> int:
@@ -166,7 +192,31 @@ class _Process:
             sender = application.sender or AuditSender(runtime.channels)
             work.append(Relay(application.outbox, sender, runtime.clock, runtime.ids, runtime.log).run())
             work.append(self._refusals.run())
+        if self._checks is not None:
+            work.append(self._checks.run())
         return work
+
+    def _checking(self, config: ChecksConfig, gauges: PracticeGauges, recent: RecentLines) -> Checks | None:
+        """Return the live checks, the service's own and those of any process; None where results cannot be recorded."""
+        application, runtime, outbox = self._application, self._runtime, self._application.outbox
+        findings = application.findings or (OutboxFindings(outbox, runtime.role) if outbox is not None else None)
+        if findings is None:
+            return None
+        foreign = HEALTH.union(*(one.methods for one in application.foreign))
+        process = own_checks.Process(
+            role=runtime.role,
+            clock=runtime.clock,
+            tls=runtime.tls,
+            config=config,
+            recent=recent,
+            declared=(self._config.listen, *(address for one in self._surfaces for address in one.listens)),
+            served=lambda: self._server.served.union(*(one.methods for one in self._surfaces)),
+            foreign=foreign,
+        )
+        checks = [*application.checks, *own_checks.of_process(process)]
+        if outbox is not None and application.search is not None:
+            checks += own_checks.of_store(runtime.role, outbox.database, application.search, runtime.clock)
+        return Checks(checks, findings, gauges, config, runtime.log, random.SystemRandom().random)
 
     def _verdict(self, ended: Iterable[asyncio.Task[Any]]) -> int:
         """A task that ends by itself is a fault of ours: the process ends rather than serve half."""

@@ -41,12 +41,42 @@ _OPTIONS = (
 )
 
 
+HEALTH = frozenset(f"/{health.SERVICE_NAME}/{name}" for name in ("Check", "List", "Watch"))
+
+
 class Foreign(Protocol):
     """Registers gRPC services whose contracts are not ours (Envoy's); they check their peers by ``peer``."""
 
-    def __call__(self, server: grpc.aio.Server) -> None:
+    @property
+    def methods(self) -> frozenset[str]:
+        """Full names of the methods it means to register."""
+        ...
+
+    def __call__(self, server: Registered) -> None:
         """Add the services to the server."""
         ...
+
+
+class Registered:
+    """A server as those see it who register handlers; it remembers the names of their methods."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        """Take the server."""
+        self._server = server
+        self.names: set[str] = set()
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Register handlers."""
+        for handler in handlers:
+            self.names |= set(getattr(handler, "_method_handlers", (f"/{type(handler).__name__}",)))
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Register the handlers of a service."""
+        self.names |= {f"/{service}/{name}" for name in handlers}
+        self._server.add_registered_method_handlers(service, handlers)
 
 
 class StartError(Exception):
@@ -70,8 +100,14 @@ class Server:
         """Take the chain every call goes through."""
         self._chain, self._tls, self._ids = chain, tls, ids
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=max_calls)
+        self._registered = Registered(self._server)
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._registered)
+
+    @property
+    def served(self) -> frozenset[str]:
+        """Full names of the methods that are served, whoever registered them."""
+        return frozenset(self._registered.names)
 
     def add(self, handlers: Handlers, foreign: Sequence[Foreign] = ()) -> None:
         """Register handlers for whole services.
@@ -85,9 +121,9 @@ class Server:
                 for method in methods_of(service)
                 if not method.policy.plain_http
             }
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, table),))
+            self._registered.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, table),))
         for register in foreign:
-            register(self._server)
+            register(self._registered)
 
     async def start(self, listen: str) -> int:
         """Listen on ``host:port``; returns the port."""

@@ -28,7 +28,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from services.kit.clock import Clock
 from services.kit.config import ConfigError
-from services.kit.logline import FIELDS, JSONFormatter, checked
+from services.kit.logline import FIELDS, JSONFormatter, KeepingHandler, RecentLines, checked
 from services.kit.spans import AllowListed, FileExporter
 
 _QUIET = ("stripe", "httpx", "httpcore", "urllib3", "botocore", "boto3", "aiohttp.access", "sqlalchemy", "aiosqlite")
@@ -71,7 +71,8 @@ class Telemetry:
             raise ConfigError("not valid: telemetry.level")
         if config.otlp_endpoint is not None and otlp is None:
             raise ConfigError("not valid: telemetry.otlp_endpoint (this service is built without OTLP)")
-        _send_logs(role, config.level)
+        self.recent = RecentLines()
+        _send_logs(role, config.level, self.recent)
         exporters: list[SpanExporter] = []
         if config.spans_file is not None:
             exporters.append(FileExporter(config.spans_file))
@@ -213,8 +214,8 @@ def _tracer_of(made_by: trace.TracerProvider) -> trace.Tracer:
     return made_by.get_tracer(_NAME)
 
 
-def _send_logs(role: str, level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+def _send_logs(role: str, level: str, recent: RecentLines) -> None:
+    handler = KeepingHandler(sys.stderr, recent)
     handler.setFormatter(JSONFormatter(role, trace_id))
     logging.captureWarnings(capture=True)
     root = logging.getLogger()

@@ -268,7 +268,7 @@ async def test_what_auth_does_by_itself_commits_with_its_record(bench: Bench) ->
     with pytest.raises(ZeroDivisionError):
         await send_and_fail()
     async with bench.units.write() as store:
-        await store.ledger.practice("auth.check", 3, kept=False)
+        await store.ledger.superseded(WHO, WHAT)
     async with bench.database.read() as connection:
         assert len((await connection.execute(select(tables.metadata.tables["outbox"]))).all()) == 1
 

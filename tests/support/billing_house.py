@@ -221,7 +221,7 @@ sandbox = true
 ca_bundle = "{certs}/browser/ca.pem"
 timeout_seconds = {TIMEOUT_SECONDS}
 [checks]
-every_seconds = {check_seconds}
+at_least_every_seconds = {check_seconds}
 log_file = "{folder}/billing.log"
 """
     )

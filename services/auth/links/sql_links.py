@@ -10,6 +10,7 @@ from services.auth import tables as t
 from services.auth.links.purpose import Offer, PurposeText
 from services.auth.links.store import Kept, Link, Revocation
 from services.auth.sql_times import from_microseconds, microseconds
+from services.kit.envelope import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,15 @@ class SqlLinks:
         unasked = t.links.c.consented_us.is_(None) | (t.links.c.consented_us > t.links.c.connected_us)
         query = select(func.count()).select_from(t.links).where(t.links.c.connected_us.is_not(None) & unasked)
         count: int = (await self._connection.execute(query)).scalar_one()
+        return count
+
+    async def unsealed(self) -> int:
+        """Count grants, in use or waiting to be revoked, that are not sealed."""
+        count = 0
+        for column in (t.links.c.sealed, t.link_revocations.c.sealed):
+            async with self._connection.stream(select(column).where(column.is_not(None))) as rows:
+                async for sealed in rows.scalars():
+                    count += not is_sealed(bytes(sealed))
         return count
 
 

@@ -67,7 +67,19 @@ class Revocation:
     attempts: int = 0
 
 
-class LinkStore(Protocol):
+class LinkCounts(Protocol):
+    """What the live checks count."""
+
+    async def without_consent(self) -> int:
+        """Count links that were connected before, or without, the consent that is recorded of them."""
+        ...
+
+    async def unsealed(self) -> int:
+        """Count grants, in use or waiting to be revoked, that are not sealed."""
+        ...
+
+
+class LinkStore(LinkCounts, Protocol):
     """Links and attempts at them."""
 
     async def begin(self, link: Link) -> None:
@@ -112,10 +124,6 @@ class LinkStore(Protocol):
 
     async def remove(self, account_id: str, link_id: str) -> bool:
         """Drop a link or an attempt; False when there is none."""
-        ...
-
-    async def without_consent(self) -> int:
-        """Count links that were connected before, or without, the consent that is recorded of them."""
         ...
 
 

@@ -6,25 +6,30 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.audit.practices import PROMISES, State, judge, owns
+from services.audit.practices import PROMISES, State, judge, owns, stale
 from services.audit.store import Evidence, Finding
 from services.kit.event import Actor, ActorKind, Event, Target
+from services.kit.practices import PRACTICES
 from tests.unit.audit.world import World
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def evidence(state: str, check: str = "audit.gaps", age: timedelta = timedelta()) -> dict[str, Evidence]:
-    return {check: Evidence(Finding(check, state, 3, NOW - age), "evt_x", 7)}
+    return {check: Evidence(Finding(check, state, 3, 0, NOW - age), "evt_x", 7)}
 
 
 def state_of(promise: str, held: dict[str, Evidence]) -> State:
     return next(each.state for each in judge(held, NOW) if each.promise == promise)
 
 
+def kept(promise: str) -> dict[str, Evidence]:
+    return {name: found for check in PROMISES[promise] for name, found in evidence("kept", check.name).items()}
+
+
 def finding(world: World, check: str, state: str, count: int = 0) -> Event:
     role = check.partition(".")[0]
-    details = {"state": state, "count": count}
+    details = {"state": state, "count": count, "threshold": 7}
     return world.event(
         "",
         "practice.check",
@@ -40,7 +45,15 @@ def test_there_are_fifteen_promises_in_order() -> None:
 
 def test_a_promise_without_a_check_says_so_and_one_never_run_is_unknown() -> None:
     for promise, checks in PROMISES.items():
-        assert state_of(promise, {}) is (State.UNKNOWN if checks else State.NO_CHECK)
+        wanted = [check for check in checks if not check.optional]
+        assert state_of(promise, {}) is (State.UNKNOWN if wanted else State.NO_CHECK)
+
+
+def test_a_check_that_an_installation_cannot_run_is_no_check_until_it_ran() -> None:
+    name = "billing.attestation_age"
+    for held, expected in (({}, State.NO_CHECK), (evidence("broken", name), State.BROKEN)):
+        results = next(each.results for each in judge(held, NOW) if each.promise == "P12")
+        assert next(result.state for result in results if result.check.name == name) is expected
 
 
 @pytest.mark.parametrize(
@@ -53,14 +66,15 @@ def test_a_promise_without_a_check_says_so_and_one_never_run_is_unknown() -> Non
     ],
 )
 def test_a_promise_is_as_good_as_its_worst_check(gaps: str, age: str, expected: State) -> None:
-    held = evidence(gaps) | evidence(age, "audit.checkpoint_age")
+    held = kept("P5") | evidence(gaps) | evidence(age, "audit.checkpoint_age")
     assert state_of("P5", held) is expected
 
 
 def test_an_old_result_is_no_result() -> None:
-    for age, expected in ((timedelta(hours=2), State.KEPT), (timedelta(hours=2, seconds=1), State.UNKNOWN)):
-        held = evidence("kept", age=age) | evidence("kept", "audit.checkpoint_age")
-        assert state_of("P5", held) is expected
+    limit = stale(PRACTICES["audit.gaps"])
+    assert limit == timedelta(minutes=25)
+    for age, expected in ((limit, State.KEPT), (limit + timedelta(seconds=1), State.UNKNOWN)):
+        assert state_of("P5", kept("P5") | evidence("kept", age=age)) is expected
 
 
 def test_a_check_belongs_to_the_service_it_is_named_after() -> None:
@@ -78,7 +92,7 @@ async def test_the_latest_result_counts_and_only_its_owners(world: World) -> Non
     await world.append(finding(world, check, "broken", 1), producer="files")
     held = (await world.records.evidence())[check]
     assert (held.event_id, held.index) == (kept.id, 1)
-    assert held.finding == Finding(check, "kept", 2, world.clock.now())
+    assert held.finding == Finding(check, "kept", 2, 7, world.clock.now())
 
 
 async def test_a_result_from_the_future_is_of_now(world: World) -> None:

@@ -1,25 +1,49 @@
-"""The search for card numbers in billing's own log finds one, and is not fooled by a clock."""
+"""How the payment gateway is reached, and when it was last attested."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import ssl
+from datetime import date
 
 import pytest
 
-from services.billing.checks import _in_log
+from services.billing.checks import checks
+from services.billing.egress import Handshake
+from tests.support.clock import FakeClock
 
 
-@pytest.mark.clause("P11", "PCI DSS 3.3.1.2")
+async def measured(made: Handshake | Exception, attested: date | None = None) -> dict[str, int]:
+    async def shake() -> Handshake:
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    return {check.name: await check.measure() for check in checks(shake, attested, FakeClock())}
+
+
+@pytest.mark.clause("P12")
 @pytest.mark.parametrize(
-    "line, found",
+    "made, bits",
     [
-        ("a library said 4242 4242 4242 4242", 1),
-        ('{"event": "call", "reference": "4242424242424242"}', 1),
-        ("I1122 14:12:43.263100   26344 ssl.cc:2563] paid with 4242424242424242", 1),
-        ("I1122 14:12:43.263100   26344 ssl.cc:2563] Handshake failed", 0),
-        ('{"time": "2026-11-22T14:12:43.263+00:00", "event": "call"}', 0),
+        (Handshake("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256), 256),
+        (Handshake("TLSv1.3", "TLS_AES_128_GCM_SHA256", 128), 0),
+        (Handshake("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256), 0),
+        (ssl.SSLCertVerificationError(), 0),
     ],
 )
-def test_a_line_of_the_log(tmp_path: Path, line: str, found: int) -> None:
-    (tmp_path / "billing.log").write_text(line + "\n")
-    assert _in_log(tmp_path / "billing.log") == found
+async def test_only_a_verified_tls_1_3_with_256_bits_counts(made: Handshake | Exception, bits: int) -> None:
+    assert await measured(made) == {"billing.gateway_tls": bits}
+
+
+async def test_a_gateway_that_cannot_be_reached_is_not_measured() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        await measured(ConnectionRefusedError())
+
+
+@pytest.mark.clause("P12")
+@pytest.mark.parametrize(
+    "attested, days", [(date(2026, 11, 22), 0), (date(2025, 11, 22), 365), (date(2025, 1, 1), 690)]
+)
+async def test_the_attestation_grows_old(attested: date, days: int) -> None:
+    found = await measured(Handshake("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256), attested)
+    assert found["billing.attestation_age"] == days

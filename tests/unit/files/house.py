@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.files import sql
 from services.files.blobs import BlobStore
 from services.files.blobs_directory import DirectoryBlobs
-from services.files.checks import CheckConfig, CiphertextCheck, PracticeRecords
+from services.files.checks import CiphertextCheck, OrphanedKeys
 from services.files.keys import FileKeys
 from services.files.keystore import KeyStore
 from services.files.library import File, Library
@@ -64,9 +64,9 @@ class House:
         self.uploads = Uploads(
             self.stores, self.shredder, self.clock, self.ids, secrets.token_bytes, UploadLimits(8_000_000, 240)
         )
-        log, practices = Log("test"), PracticeRecords(self.outbox)
-        self.reconciler = Reconciler(self.stores, self.shredder, practices, self.clock, log, ReconcileConfig())
-        self.check = CiphertextCheck(self.stores, practices, secrets.token_bytes, log, CheckConfig())
+        self.reconciler = Reconciler(self.stores, self.shredder, self.clock, Log("test"), ReconcileConfig())
+        self.check = CiphertextCheck(self.stores, secrets.token_bytes)
+        self.orphans = OrphanedKeys(self.stores, KeyStore(self.keys_database), self.clock)
 
     async def open(self) -> House:
         """Make the tables."""

@@ -257,6 +257,7 @@ class Details(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
     """Size in bytes."""
     range_start: _builtins.int
@@ -287,6 +288,8 @@ class Details(_message.Message):
     """Id of a third party in the configuration, such as "mail"."""
     purpose: _builtins.str
     """Id of the purpose that a customer consented to, such as "invoices"."""
+    threshold: _builtins.int
+    """What a live check's measure was held against; see the practice's contract."""
     def __init__(
         self,
         *,
@@ -303,10 +306,11 @@ class Details(_message.Message):
         cause: _builtins.str | None = ...,
         provider: _builtins.str | None = ...,
         purpose: _builtins.str | None = ...,
+        threshold: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
     _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
@@ -330,6 +334,8 @@ class Details(_message.Message):
     _WhichOneofArgType__range_start: _TypeAlias = _typing.Literal["_range_start", b"_range_start"]  # noqa: Y015
     _WhichOneofReturnType__state: _TypeAlias = _typing.Literal["state"]  # noqa: Y015
     _WhichOneofArgType__state: _TypeAlias = _typing.Literal["_state", b"_state"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     _WhichOneofReturnType__window_seconds: _TypeAlias = _typing.Literal["window_seconds"]  # noqa: Y015
@@ -356,6 +362,8 @@ class Details(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__range_start) -> _WhichOneofReturnType__range_start | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__state) -> _WhichOneofReturnType__state | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
     @_typing.overload

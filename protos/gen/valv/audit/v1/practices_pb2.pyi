@@ -152,12 +152,51 @@ class Check(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Unit:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Check._Unit.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        UNIT_UNSPECIFIED: Check._Unit.ValueType  # 0
+        """Not set."""
+        UNIT_COUNT: Check._Unit.ValueType  # 1
+        """Things that should not be."""
+        UNIT_BITS: Check._Unit.ValueType  # 2
+        """Bits of a key."""
+        UNIT_DAYS: Check._Unit.ValueType  # 3
+        """Days."""
+        UNIT_MINUTES: Check._Unit.ValueType  # 4
+        """Minutes."""
+        UNIT_MILLISECONDS: Check._Unit.ValueType  # 5
+        """Milliseconds."""
+
+    class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
+        """What is measured."""
+
+    UNIT_UNSPECIFIED: Check.Unit.ValueType  # 0
+    """Not set."""
+    UNIT_COUNT: Check.Unit.ValueType  # 1
+    """Things that should not be."""
+    UNIT_BITS: Check.Unit.ValueType  # 2
+    """Bits of a key."""
+    UNIT_DAYS: Check.Unit.ValueType  # 3
+    """Days."""
+    UNIT_MINUTES: Check.Unit.ValueType  # 4
+    """Minutes."""
+    UNIT_MILLISECONDS: Check.Unit.ValueType  # 5
+    """Milliseconds."""
+
     CHECK_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
     MEASURED_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    ALERT_TIME_FIELD_NUMBER: _builtins.int
     check: _builtins.str
     """Name, such as "auth.password_parameters"."""
     state: Global___Practice.State.ValueType
@@ -167,10 +206,20 @@ class Check(_message.Message):
     index: _builtins.int
     """Index of the latest result's leaf in the log."""
     measured: _builtins.int
-    """What it counted."""
+    """What it measured; absent when it could not."""
+    threshold: _builtins.int
+    """What that was held against."""
+    least: _builtins.bool
+    """The threshold is the least that keeps the promise; else the most."""
+    unit: Global___Check.Unit.ValueType
+    """What is measured."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it last ran, UTC."""
+
+    @_builtins.property
+    def alert_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when an alert is open about it; absent when none is."""
 
     def __init__(
         self,
@@ -180,12 +229,18 @@ class Check(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         event: _builtins.str = ...,
         index: _builtins.int = ...,
-        measured: _builtins.int = ...,
+        measured: _builtins.int | None = ...,
+        threshold: _builtins.int = ...,
+        least: _builtins.bool = ...,
+        unit: Global___Check.Unit.ValueType = ...,
+        alert_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_measured", b"_measured", "alert_time", b"alert_time", "measured", b"measured", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "index", b"index", "measured", b"measured", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_measured", b"_measured", "alert_time", b"alert_time", "check", b"check", "event", b"event", "index", b"index", "least", b"least", "measured", b"measured", "state", b"state", "threshold", b"threshold", "time", b"time", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__measured: _TypeAlias = _typing.Literal["measured"]  # noqa: Y015
+    _WhichOneofArgType__measured: _TypeAlias = _typing.Literal["_measured", b"_measured"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured) -> _WhichOneofReturnType__measured | None: ...
 
 Global___Check: _TypeAlias = Check  # noqa: Y015

@@ -21,7 +21,7 @@ export const promises = {
   "practice.tallyNone.one": "{count} has no live check yet.",
   "practice.tallyNone.other": "{count} have no live check yet.",
 
-  "check.gateway.listeners": "Open entrances that should not be: {count}",
+  "check.gateway.doors": "Open entrances that should not be: {count}",
   "check.auth.password_parameters": "Passwords stored below our floor: {count}",
   "check.auth.longest_idle_session": "Sessions alive after 30 idle minutes: {count}",
   "check.auth.revoked_sessions_validate": "Ended sessions that would still be accepted: {count}",

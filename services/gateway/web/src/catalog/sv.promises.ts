@@ -23,7 +23,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "practice.tallyNone.one": "{count} har ingen löpande kontroll ännu.",
   "practice.tallyNone.other": "{count} har ingen löpande kontroll ännu.",
 
-  "check.gateway.listeners": "Öppna ingångar som inte ska finnas: {count}",
+  "check.gateway.doors": "Öppna ingångar som inte ska finnas: {count}",
   "check.auth.password_parameters": "Lösenord lagrade under vår lägstanivå: {count}",
   "check.auth.longest_idle_session": "Sessioner vid liv efter 30 minuters stillhet: {count}",
   "check.auth.revoked_sessions_validate": "Avslutade sessioner som ändå skulle godtas: {count}",

@@ -1,0 +1,207 @@
+"""The running of live checks: each on its own schedule, with jitter, and within its time.
+
+Owns when a check runs and what is made of it. A check that raises or takes too long is unknown, never kept; what it
+measured is recorded as an entry, counts only. Must never look at anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from services.kit.practices import PRACTICES, Practice
+from valv.audit.v1 import event_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from services.kit.outbox import Outbox
+
+KEPT, BROKEN, UNKNOWN = "kept", "broken", "unknown"
+CHECK_ACTION, CHECK_KIND = "practice.check", "practice"
+SOON_SECONDS = 10.0
+"""A process that starts runs each check within so many seconds."""
+AGAIN_SECONDS = 300.0
+"""After an unknown result a check runs again within so many."""
+JITTER = 0.1
+
+
+class UnknownError(Exception):
+    """A check cannot tell: what it looks at cannot be seen."""
+
+
+@dataclass(frozen=True)
+class ChecksConfig:
+    """How the live checks run.
+
+    Attributes:
+        at_least_every_seconds: No check waits longer than this, nor than its own period.
+        certificate_days: A certificate must be valid for so many days more.
+        log_file: Where this process's standard error goes, if that is a file; it is searched too.
+    """
+
+    at_least_every_seconds: float = 86400.0
+    certificate_days: int = 7
+    log_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a rush, and a threshold that is none."""
+        if not 1 <= self.at_least_every_seconds <= 86400:  # noqa: PLR2004 - a second to a day
+            raise ValueError("checks run each 1 to 86400 seconds")
+        if self.certificate_days < 0:
+            raise ValueError("certificate_days is no less than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check as its service runs it: its name in the table, what measures, and another threshold than the table's."""
+
+    name: str
+    measure: Callable[[], Awaitable[int]]
+    threshold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: its state, and what it measured unless that is unknown."""
+
+    check: str
+    state: str
+    measured: int | None
+    threshold: int
+
+
+class Findings(Protocol):
+    """Where results are recorded."""
+
+    async def found(self, finding: Finding) -> None:
+        """Record one; return when it is durable."""
+        ...
+
+
+class Gauges(Protocol):
+    """Where results are shown to those who watch metrics."""
+
+    def show(self, finding: Finding) -> None:
+        """Show the latest result of a check."""
+        ...
+
+
+class Log(Protocol):
+    """What is said about the checks."""
+
+    def info(self, name: str, **fields: object) -> None:
+        """Write a line about ordinary life."""
+        ...
+
+    def error(self, name: str, **fields: object) -> None:
+        """Write a line about something that somebody must look at."""
+        ...
+
+    def failure(self, name: str, error: BaseException, **fields: object) -> None:
+        """Write a line with an exception's type and place."""
+        ...
+
+
+class OutboxFindings:
+    """Records results in the service's own outbox."""
+
+    def __init__(self, outbox: Outbox, role: str) -> None:
+        """Take the outbox, and who we are."""
+        self._outbox, self._role = outbox, role
+
+    async def found(self, finding: Finding) -> None:
+        """Record one."""
+        event = self._outbox.event(CHECK_ACTION)
+        describe(event, finding, self._role)
+        await self._outbox.record(event)
+
+
+def describe(event: event_pb2.Event, finding: Finding, role: str) -> None:
+    """Make an event say what a check of ours found."""
+    event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, role
+    event.object.kind, event.object.id = CHECK_KIND, finding.check
+    event.details.state, event.details.threshold = finding.state, finding.threshold
+    if finding.measured is not None:
+        event.details.count = max(0, finding.measured)
+
+
+class Checks:
+    """Runs a process's checks."""
+
+    def __init__(
+        self,
+        checks: Iterable[Check],
+        findings: Findings,
+        gauges: Gauges,
+        config: ChecksConfig,
+        log: Log,
+        chance: Callable[[], float],
+    ) -> None:
+        """Take the checks, where results go, how often, and numbers in [0, 1): replicas shall not run together.
+
+        Raises:
+            KeyError: A check is not in the table.
+        """
+        self._checks = {PRACTICES[check.name]: check for check in checks}
+        self._findings, self._gauges, self._config = findings, gauges, config
+        self._log, self._chance = log, chance
+        self._states: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Run the checks until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for practice in self._checks:
+                group.create_task(self._keep(practice))
+            group.create_task(asyncio.Event().wait())  # a process without checks has not failed
+
+    async def once(self, name: str) -> Finding:
+        """Run one check now and record what it found.
+
+        Raises:
+            Exception: Its result could not be recorded.
+        """
+        practice = PRACTICES[name]
+        finding = await self._measured(practice, self._checks[practice])
+        self._say(finding)
+        self._gauges.show(finding)
+        await self._findings.found(finding)
+        return finding
+
+    async def _keep(self, practice: Practice) -> None:
+        pause = SOON_SECONDS * self._chance()
+        longest = min(practice.period.total_seconds(), self._config.at_least_every_seconds)
+        while True:
+            await asyncio.sleep(pause)
+            again = longest
+            try:
+                finding = await self.once(practice.name)
+                if finding.state == UNKNOWN:
+                    again = min(longest, AGAIN_SECONDS)
+            except Exception as error:  # noqa: BLE001 - what is not recorded is unknown to who asks; tried again
+                self._log.failure("a check was not recorded", error, check=practice.name)
+                again = min(longest, AGAIN_SECONDS)
+            pause = again * (1 - JITTER * self._chance())
+
+    async def _measured(self, practice: Practice, check: Check) -> Finding:
+        threshold = practice.threshold if check.threshold is None else check.threshold
+        try:
+            async with asyncio.timeout(practice.seconds):
+                measured = await check.measure()
+        except Exception as error:  # noqa: BLE001 - whatever kept it from measuring: nothing is known
+            self._log.failure("a check could not measure", error, check=practice.name)
+            return Finding(practice.name, UNKNOWN, None, threshold)
+        return Finding(practice.name, KEPT if practice.holds(measured, threshold) else BROKEN, measured, threshold)
+
+    def _say(self, finding: Finding) -> None:
+        """Say once that a practice broke, and once that it is kept again."""
+        before = self._states.get(finding.check, KEPT)
+        if finding.state == UNKNOWN:
+            return
+        self._states[finding.check] = finding.state
+        if finding.state == BROKEN and before == KEPT:
+            self._log.error("practice broken", check=finding.check, count=finding.measured)
+        elif finding.state == KEPT and before == BROKEN:
+            self._log.info("practice kept again", check=finding.check, count=finding.measured)
