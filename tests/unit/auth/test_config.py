@@ -81,7 +81,7 @@ def test_two_third_parties_have_two_ids(tmp_path: Path) -> None:
         ("https://localhost:8443", "https://localhost:8443/"),
         ('hints = "redis"', 'hints = "postgresql"'),
         ('redis_url = "rediss://redis.internal:6379/0"', ""),
-        ("every_seconds = 300.0", "every_seconds = 0.0"),
+        ("at_least_every_seconds = 86400.0", "at_least_every_seconds = 0.0"),
         ('throttle_file = "throttle.toml"', 'throttle_file = "none.toml"'),
         ("[sessions]", "[sessions]\nidle_seconds = 1801"),
         ("[sessions]", "[sessions]\nabsolute_seconds = 43201"),
