@@ -10,11 +10,11 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.authenticator_app import STEP, TYPING
 from tests.support.browsing import open_account, sign_in, sign_out, signed_in, visiting
 from tests.support.live import Live
 from tests.support.person import Person
 
-STEP = 30
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -49,7 +49,7 @@ class App:
 
     def code(self) -> str:
         """Wait for a step whose code was not used, and return it."""
-        while int(time.time()) // STEP <= self._last:
+        while int(time.time()) // STEP <= self._last or STEP - time.time() % STEP < TYPING:
             time.sleep(0.2)
         self._last = int(time.time()) // STEP
         return self._totp.at(self._last * STEP)

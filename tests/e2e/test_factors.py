@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
@@ -10,6 +9,7 @@ import pyotp
 import pytest
 
 from tests.support.authenticator import Authenticator
+from tests.support.authenticator_app import shown
 from tests.support.live import Live
 from tests.support.person import PASSWORD, Person, eventually, newcomer
 
@@ -57,8 +57,7 @@ def become(person: Person, reply: httpx.Response) -> None:
 def enrol(person: Person) -> tuple[pyotp.TOTP, list[str]]:
     """Turn an authenticator app on with the code of the step before, so that the present one is left."""
     app = pyotp.TOTP(ask(person, "/v1/factors/totp:begin")["secret"])
-    code = app.at(int(time.time()), counter_offset=-1)
-    return app, ask(person, "/v1/factors/totp:confirm", {"code": code})["recoveryCodes"]
+    return app, ask(person, "/v1/factors/totp:confirm", {"code": shown(app, -1)})["recoveryCodes"]
 
 
 @pytest.mark.clause("P9", "ASVS 6.5.1", "NIST 800-63B-4 3.1.4")
@@ -67,7 +66,7 @@ def test_an_app_is_enrolled_asked_for_and_never_believed_twice(person: Person) -
     assert len(codes) == 10
     asked = first_step(person)
     assert asked["factors"] == ["FACTOR_TOTP", "FACTOR_RECOVERY_CODE"]
-    code = app.now()
+    code = shown(app)
     opened = proceed(person, asked["challenge"], totpCode=code)
     assert opened.json()["session"]["email"] == person.email
     assert refused(proceed(person, asked["challenge"], totpCode=code)) == (400, "CHALLENGE_NOT_VALID")
@@ -116,7 +115,7 @@ def test_signing_in_anew_replaces_the_session_and_a_change_ends_the_others(live:
     again = ask(person, "/v1/session:reauthenticate", {"password": PASSWORD, "delivery": BODY})
     before = person.get("/v1/session")["session"]["sessionId"]
     stale = person.http.headers["Valv-Session"]
-    become(person, proceed(person, again["next"]["challenge"], totpCode=app.now()))
+    become(person, proceed(person, again["next"]["challenge"], totpCode=shown(app)))
     assert person.get("/v1/session")["session"]["sessionId"] != before
     assert live.client(headers={"Valv-Session": stale}).get("/v1/session").status_code == 401
 
@@ -139,8 +138,8 @@ def test_a_browser_that_signs_in_anew_goes_on_with_its_new_session_at_once(perso
 def test_every_step_is_in_the_persons_own_history_with_its_factor(person: Person) -> None:
     app, _ = enrol(person)
     asked = first_step(person)
-    proceed(person, asked["challenge"], totpCode="000000" if app.now() != "000000" else "000001")
-    become(person, proceed(person, asked["challenge"], totpCode=app.now()))
+    proceed(person, asked["challenge"], totpCode="000000" if shown(app) != "000000" else "000001")
+    become(person, proceed(person, asked["challenge"], totpCode=shown(app)))
     wanted = {
         ("auth.totp.confirm", "OUTCOME_SUCCESS", "otp"),
         ("auth.session.challenge", "OUTCOME_SUCCESS", "pwd"),

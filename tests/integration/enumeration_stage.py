@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from tests.integration.auth_stage import PASSWORD, Edge, Mailbox, Stage, edge, mail_server
 from tests.support.authenticator import Authenticator
+from tests.support.authenticator_app import shown
 from tests.support.limits import lift
 from tests.support.pki import Pki
 from tests.support.timing import ROUNDS, Leak, leaks, samples
@@ -72,7 +72,7 @@ async def guarded(folder: Path, module: str = "services.auth") -> AsyncIterator[
             tokens[email] = await browser.sign_in(email)
         begun = await ask(tokens[TWO_STEPS], "BeginTotp", factor_pb2.BeginTotpRequest())
         app = pyotp.TOTP(begun.secret)
-        code = app.at(datetime.now(UTC), counter_offset=-1)
+        code = shown(app, -1)
         told = await ask(tokens[TWO_STEPS], "ConfirmTotp", factor_pb2.ConfirmTotpRequest(code=code))
         asked = await ask(tokens[PASSKEY_ONLY], "BeginPasskey", factor_pb2.BeginPasskeyRequest())
         made = Authenticator("https://localhost:8443").create(asked.options_json)

@@ -21,6 +21,7 @@ from services.auth.assertions import AssertionSigner
 from services.auth.sessions import Session
 from tests.integration.auth_stage import PASSWORD, Edge, Mailbox, Stage, edge, mail_server, refusal
 from tests.support.authenticator import Authenticator
+from tests.support.authenticator_app import shown
 from tests.support.pki import Pki
 from valv.audit.v1 import event_pb2
 from valv.auth.v1 import account_pb2, factor_pb2, factor_pb2_grpc
@@ -95,16 +96,12 @@ async def anna(stage: Stage, mailbox: Mailbox) -> AsyncIterator[Person]:
 
 
 async def enrol_totp(anna: Person) -> tuple[pyotp.TOTP, list[str]]:
+    """Turn an app on with the code of the step before: it leaves the present one for the next sign-in."""
     begun = await anna.call("BeginTotp", factor_pb2.BeginTotpRequest())
     app = pyotp.TOTP(begun.secret)
     assert pyotp.parse_uri(begun.otpauth_uri).secret == begun.secret
-    confirmed = await anna.call("ConfirmTotp", factor_pb2.ConfirmTotpRequest(code=earlier(app)))
+    confirmed = await anna.call("ConfirmTotp", factor_pb2.ConfirmTotpRequest(code=shown(app, -1)))
     return app, list(confirmed.recovery_codes)
-
-
-def earlier(app: pyotp.TOTP) -> str:
-    """The code of the step before: it leaves the present one for the next sign-in."""
-    return app.at(datetime.now(UTC), counter_offset=-1)
 
 
 async def enrol_passkey(anna: Person, device: Authenticator) -> factor_pb2.Passkey:
@@ -129,7 +126,7 @@ async def test_an_app_from_enrolment_to_removal_with_every_step_on_record(
     asked = await anna.password()
     assert not asked.HasField("session")
     assert list(asked.next.factors) == [account_pb2.FACTOR_TOTP, account_pb2.FACTOR_RECOVERY_CODE]
-    code = app.now()
+    code = shown(app)
     opened = await anna.proceed(asked.next.challenge, totp_code=code)
     assert opened.session.email == EMAIL
     asked = await anna.password()
@@ -255,7 +252,7 @@ async def test_a_browser_gets_its_cookies_when_the_second_step_is_done(anna: Per
     asked, headers = await call, await call.initial_metadata()
     assert "set-cookie" not in dict(headers)
     assert ("cache-control", "no-store") in tuple(headers)
-    proceed = account_pb2.ContinueSignInRequest(challenge=asked.next.challenge, totp_code=app.now())
+    proceed = account_pb2.ContinueSignInRequest(challenge=asked.next.challenge, totp_code=shown(app))
     call = anna.accounts.ContinueSignIn(proceed, metadata=anna.browser.metadata)
     opened, headers = await call, await call.initial_metadata()
     assert opened.session_token == ""

@@ -12,6 +12,7 @@ import grpc
 import httpx
 import pytest
 
+from services.auth.links.providers import OidcConfig
 from tests.integration.auth_stage import refusal
 from tests.integration.links_stage import (
     CALLBACK,
@@ -176,6 +177,24 @@ async def test_of_two_calls_with_a_password_one_reaches_the_third_party(home: Pa
         ended = await asyncio.gather(*(anna.connect(link_id) for _ in range(4)), return_exceptions=True)
         assert sum(not isinstance(one, BaseException) for one in ended) == 1
         assert server.requests() == ["POST /o/token/"]
+
+
+ASKED = {"client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method"}
+
+
+@pytest.mark.clause("ASVS 10.2.3")
+async def test_nothing_is_asked_for_but_the_scopes_of_the_configuration(home: Path, server: ThirdParty) -> None:
+    both = oidc(server) + password_grant(server)
+    async with serving(home, both) as (stage, mailbox), person(stage, mailbox) as anna:
+        _, address = await anna.consented("identity")
+        query = httpx.URL(address).params
+        assert query["scope"] == "openid read"
+        assert set(query) == ASKED | {"response_type"}
+        link_id, _ = await anna.consented("grant")
+        await anna.connect(link_id)
+        with sqlite3.connect(server.folder / "server.db") as database:
+            assert database.execute("SELECT scope FROM oauth2_provider_accesstoken").fetchall() == [("read",)]
+    assert OidcConfig(server.url, server.url, server.url, server.url, "valv").scopes == ("openid",)
 
 
 @pytest.mark.clause("P10", "ASVS 6.8.1", "ASVS 10.1.2", "ASVS 10.2.1", "ASVS 10.5.2")

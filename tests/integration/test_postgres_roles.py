@@ -41,7 +41,7 @@ def _open(server: str, role: str, database: str) -> None:
         connection.execute(b"CREATE TABLE mine (one INTEGER)")
 
 
-@pytest.mark.clause("P3", "P6", "ASVS 8.3.1")
+@pytest.mark.clause("P3", "P6", "ASVS 6.7.1", "ASVS 8.3.1")
 def test_a_role_opens_its_own_database_and_no_other(databases: str) -> None:
     for role in NAMES:
         for database in NAMES:

@@ -18,6 +18,7 @@ from services.auth.errors import (
 from services.auth.factors import holdings, passkeys
 from services.auth.factors.challenges import Purpose
 from services.auth.factors.passkeys import MOST, Passkey
+from services.auth.factors.totp import ENROLMENT_SKEW
 from services.auth.mail import FACTOR_ADDED, RECOVERY_CODES_RENEWED
 from services.auth.throttle import Who
 from services.auth.throttle_rules import Action
@@ -162,7 +163,7 @@ class Factors:
 
     async def _first_step(self, app: Authenticator, code: Secret) -> int:
         try:
-            return await self._totp.read(app, code)
+            return await self._totp.read(app, code, ENROLMENT_SKEW)
         except Fault as fault:
             if fault.reason is SECOND_FACTOR_NOT_VALID:
                 raise Fault(CODE_NOT_VALID, field="code") from None

@@ -1,8 +1,8 @@
 """Owns authenticator apps (TOTP, RFC 6238): their seeds and which codes count. Must never accept a step twice.
 
 Six digits, 30 seconds, HMAC-SHA-1 with a seed of 160 bits: what every app understands (RFC 4226 section 4, R6). The
-seed is stored sealed under the account's key. A code of the step before or after the present one counts too, for clocks
-that are up to half a minute off (RFC 6238 section 5.2): so a code lives 90 seconds at most, not the 30 of ASVS 6.5.5.
+seed is stored sealed under the account's key. Only the code of the present step signs in: it lives 30 seconds (ASVS
+6.5.5). Where an app is turned on, one of the step before or after shows as well that the seed has arrived.
 Accepted steps only rise (RFC 6238 section 5.2, ASVS 6.5.1): neither this code nor one before it works again.
 """
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
 
 SEED_BYTES = 20
-SKEW_STEPS = 1
+ENROLMENT_SKEW = 1
+"""Steps that the code which turns an app on may be off: it signs nobody in."""
 WAITS = timedelta(minutes=15)
 """How long a seed waits for its first code."""
 _SEED = "valv/auth/totp/v1"
@@ -92,7 +93,7 @@ class Totp:
         if not await store.begin(account_id, sealed, self._clock.now()):
             raise Fault(ALREADY_EXISTS)
 
-    async def read(self, app: Authenticator, code: Secret) -> int:
+    async def read(self, app: Authenticator, code: Secret, skew: int = 0) -> int:
         """Return the step that a code belongs to. It counts only once the store has taken that step.
 
         Raises:
@@ -104,7 +105,7 @@ class Totp:
         seed = unseal(key, app.sealed, context(_SEED, app.account_id))
         text = "".join(code.text().split())
         try:
-            return _app(seed).verify_and_get_timecode(text, for_time=self._clock.now(), valid_window=SKEW_STEPS)
+            return _app(seed).verify_and_get_timecode(text, for_time=self._clock.now(), valid_window=skew)
         except OTPVerificationError:
             raise Fault(SECOND_FACTOR_NOT_VALID) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from services.auth import tables
@@ -27,6 +28,7 @@ async def test_the_queue_holds_ids_only_and_the_token_exists_once_it_is_sent(wor
         assert (await connection.execute(select(tables.mails))).all() == []
 
 
+@pytest.mark.clause("ASVS 14.2.1")
 async def test_the_link_carries_the_token_in_the_fragment_in_both_parts(world: World) -> None:
     await world.sign_up()
     token = await world.mailed_token()

@@ -174,7 +174,9 @@ async def test_what_was_made_or_signed_for_another_site_is_refused(anna: Member,
     assert await reason(anna.proceed(asked.challenge, Factor.PASSKEY, answer)) is SECOND_FACTOR_NOT_VALID
 
 
+@pytest.mark.clause("ASVS 6.5.7")
 async def test_a_signature_by_another_key_is_refused(anna: Member) -> None:
+    """Though its authenticator says that it verified its user: a biometric is worth nothing without the key."""
     await anna.enrol_passkey()
     stranger = Authenticator(URL)
     stranger.create(await anna.passkey_options())
@@ -254,6 +256,24 @@ async def test_what_is_no_answer_is_refused_and_nothing_else_happens(anna: Membe
     asked = await anna.first_step()
     assert await reason(anna.proceed(asked.challenge, Factor.PASSKEY, answer)) is SECOND_FACTOR_NOT_VALID
     assert await reason(anna.confirm_passkey(answer)) is PASSKEY_NOT_VALID
+
+
+@pytest.mark.clause("ASVS 6.7.1")
+async def test_the_key_that_verifies_a_passkey_never_changes(anna: Member) -> None:
+    made = await anna.enrol_passkey()
+    asked = await begin_alone(anna)
+    await anna.proceed(asked.challenge, Factor.PASSKEY, anna.device.get(asked.passkey_options))
+    async with anna.world.work() as work:
+        await anna.world.factors.factors.rename_passkey(work, anna.account_id, made.passkey_id, "Another name")
+    forged = Authenticator(URL)
+    answer = json.loads(forged.create(await anna.passkey_options()))
+    attestation = _with_credential(answer["response"]["attestationObject"], made.credential_id)
+    answer |= {"id": _text(made.credential_id), "rawId": _text(made.credential_id)}
+    answer["response"]["attestationObject"] = attestation
+    assert await reason(anna.confirm_passkey(json.dumps(answer))) is ALREADY_EXISTS
+    (kept,) = (await anna.held()).passkeys
+    assert (kept.display_name, kept.sign_count) == ("Another name", made.sign_count + 1)
+    assert kept.public_key == made.public_key
 
 
 @pytest.mark.clause("P9")

@@ -7,11 +7,13 @@ import re
 
 import pytest
 
+from services.auth import email_address
 from services.auth.errors import FACTOR_NOT_FOUND, SECOND_FACTOR_NOT_VALID, THROTTLED
 from services.auth.factors.holdings import Factor
 from services.auth.factors.steps import Continued
 from services.kit.faults import Fault
-from tests.unit.auth.factors.member import Member, member
+from services.kit.secret import Secret
+from tests.unit.auth.factors.member import NEW_PASSWORD, VISITOR, Member, member, reason
 from tests.unit.auth.world import Trail
 
 
@@ -91,6 +93,26 @@ async def test_new_codes_end_the_old_ones(anna: Member) -> None:
     with pytest.raises(Fault):
         await anna.sign_in(Factor.RECOVERY_CODE, old)
     await anna.sign_in(Factor.RECOVERY_CODE, new[0])
+
+
+@pytest.mark.clause("ASVS 6.4.4")
+async def test_a_lost_app_takes_the_password_and_a_code_that_was_given_with_it(anna: Member) -> None:
+    """What enrolling took: the password, and what was shown only to who was signed in with it."""
+    await anna.enrol_totp()
+    async with anna.world.work() as work:
+        await anna.world.changes.recover(work, Trail(), email_address.parse(anna.email), VISITOR)
+    token = await anna.world.mailed_token()
+    async with anna.world.work() as work:
+        await anna.world.changes.reset(work, Trail(), Secret(token), Secret(NEW_PASSWORD))
+    asked = await anna.first_step(NEW_PASSWORD)
+    assert asked.factors == (Factor.TOTP, Factor.RECOVERY_CODE), "the address alone does not replace it"
+    opened = await anna.proceed(asked.challenge, Factor.RECOVERY_CODE, anna.codes[0])
+    anna.session_id = opened.arrived.session.session_id
+    await anna.remove_totp(NEW_PASSWORD)
+    await anna.enrol_totp()
+    asked = await anna.first_step(NEW_PASSWORD)
+    assert await reason(anna.proceed(asked.challenge, Factor.RECOVERY_CODE, "0" * 24)) is SECOND_FACTOR_NOT_VALID
+    await anna.proceed(asked.challenge, Factor.TOTP, anna.code())
 
 
 async def test_without_a_second_factor_there_is_nothing_to_recover(anna: Member) -> None:
