@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from services.auth import mail_tokens, mail_words
 from services.auth.mail import (
+    ACCOUNT_DISABLED,
     CONFIRM,
     EMAIL_CHANGE,
     EMAIL_CHANGE_NOTICE,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.auth.accounts import Account
-    from services.auth.erasures.erasure import Erasure
     from services.auth.mail import Outgoing
     from services.auth.mail_tokens import MailTokens
     from services.auth.store import Store
@@ -75,17 +75,24 @@ class Addressing:
             purpose, page = _LINKS[mail.template]
             token = await self._tokens.mint(store.mail_tokens, purpose, mail.account_id, mail.reference)
             values["link"] = f"{self._public_url}/{page}#token={token.text()}"
-        if mail.template in (ERASURE_REQUESTED, ERASURE_DONE):
-            erasure = await store.lifecycle.erasures.get(account.account_id)
-            if erasure is None:
-                return None  # taken back
-            values |= await _erasure(store, erasure, account)
-        if mail.template == NEW_DEVICE:
-            values |= await _device(store, mail, account)
-        return Addressed(email, account.locale, values)
+        about = await _about(store, mail, account)
+        return None if about is None else Addressed(email, account.locale, {**values, **about})
 
 
-async def _erasure(store: Store, erasure: Erasure, account: Account) -> Mapping[str, str]:
+async def _about(store: Store, mail: Outgoing, account: Account) -> Mapping[str, str] | None:
+    """Return what a mail tells besides; None when what it is about was taken back."""
+    if mail.template in (ERASURE_REQUESTED, ERASURE_DONE):
+        return await _erasure(store, account)
+    if mail.template == ACCOUNT_DISABLED:
+        why = mail_words.why_disabled(account.disabled_because, account.locale)
+        return None if why is None else {"why": why}
+    return await _device(store, mail, account) if mail.template == NEW_DEVICE else {}
+
+
+async def _erasure(store: Store, account: Account) -> Mapping[str, str] | None:
+    erasure = await store.lifecycle.erasures.get(account.account_id)
+    if erasure is None:
+        return None
     blocked = [item for part in await store.lifecycle.erasures.parts(account.account_id) for item in part.blocked]
     return {"due": mail_words.moment(erasure.due), "kept": mail_words.kept(blocked, account.locale)}
 

@@ -126,7 +126,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         handlers={
             **_for_customers(domain, sessions, broadcaster, work, clock),
             **_for_services(domain, sessions, signer, broadcaster, leave.feed, work, clock),
-            **_standing(leave, Standings(sessions, clock), broadcaster, work),
+            **_standing(leave, Standings(sessions, clock, runtime.ids), broadcaster, work),
         },
         outbox=stores.outbox,
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),

@@ -32,6 +32,7 @@ EMAIL_CHANGE, EMAIL_CHANGE_NOTICE, EMAIL_TAKEN = "email_change", "email_change_n
 EMAIL_CHANGED, EMAIL_CHANGED_OLD = "email_changed", "email_changed_old"
 ERASURE_REQUESTED = "erasure_requested"
 ERASURE_DONE = "erasure_done"
+ACCOUNT_DISABLED = "account_disabled"
 TEMPLATES = (
     CONFIRM,
     SIGN_UP_ATTEMPT,
@@ -52,6 +53,7 @@ TEMPLATES = (
     EMAIL_CHANGED_OLD,
     ERASURE_REQUESTED,
     ERASURE_DONE,
+    ACCOUNT_DISABLED,
 )
 
 Enclosure = tuple[str, bytes]

@@ -27,6 +27,18 @@ _PLACES = {
         places.UNKNOWN: "okänt",
     },
 }
+_WHY = {
+    "en": {
+        "owner": "you asked for it",
+        "compromised": "somebody else may be able to sign in to it",
+        "abuse": "it was used against our terms",
+    },
+    "sv": {
+        "owner": "du har bett om det",
+        "compromised": "någon annan kan ha möjlighet att logga in på det",
+        "abuse": "det har använts i strid med våra villkor",
+    },
+}
 _NOTHING = {"en": "nothing", "sv": "ingenting"}
 _KINDS = {
     "en": {"charge": "records of payments", "refund": "records of refunds", "file": "files"},
@@ -56,6 +68,11 @@ def device(code: str, locale: str) -> str:
 def place(code: str, locale: str) -> str:
     """Return a coarse place as people say it."""
     return _PLACES[locale].get(code) or _NETWORK[locale].format(place=code)
+
+
+def why_disabled(cause: str, locale: str) -> str | None:
+    """Return why an account is disabled; None when it is not, or the law may forbid to say so."""
+    return _WHY[locale].get(cause)
 
 
 def kept(blocked: Sequence[Blocked], locale: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from services.auth.erasures.erasure import State
 from services.auth.errors import ERASURE_BEGUN
+from services.auth.mail import ACCOUNT_DISABLED, Outgoing
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.auth.sessions import Sessions
     from services.auth.store import Store, Work
     from services.kit.clock import Clock
+    from services.kit.ids import Ids
 
 CERTIFICATE_LIFETIME = timedelta(hours=24)
 
@@ -47,9 +49,9 @@ class Standing:
 class Standings:
     """Finds, disables and enables accounts, and ends their sessions."""
 
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, clock: Clock, ids: Ids) -> None:
         """Take the collaborators."""
-        self._sessions, self._clock = sessions, clock
+        self._sessions, self._clock, self._ids = sessions, clock, ids
 
     def require_short(self, not_after: datetime) -> None:
         """Check that a certificate ends within 24 hours.
@@ -78,15 +80,18 @@ class Standings:
             return await self._standing(store, account)
 
     async def disable(self, work: Work, trail: Trail, account_id: str, cause: Cause) -> tuple[Standing, int]:
-        """Disable an account and end its sessions; returns how many.
+        """Disable an account and end its sessions; returns how many. Its owner is told, unless the cause is legal.
 
         Raises:
             Fault: NOT_FOUND.
         """
-        store = await work.write()
-        if not await store.lifecycle.standings.disable(account_id, cause.value, self._clock.now()):
+        store, now = await work.write(), self._clock.now()
+        before = await store.accounts.get(account_id)
+        if before is None or not await store.lifecycle.standings.disable(account_id, cause.value, now):
             raise Fault(NOT_FOUND)
         trail.subject = account_id
+        if before.disabled is None and before.confirmed is not None and cause is not Cause.LEGAL:
+            await store.mail.add(Outgoing(self._ids.new("mai"), account_id, ACCOUNT_DISABLED, reference="", due=now))
         ended = await self._sessions.end_all(store.sessions, store.revocations, account_id)
         return await self._after(store, account_id), ended
 

@@ -24,6 +24,7 @@ VALUES = {
     "new": "anna@example.net",
     "due": "2026-11-29 12:00 UTC",
     "kept": "nothing",
+    "why": "you asked for it",
 }
 
 

@@ -147,7 +147,7 @@ async def test_when_it_begins_nobody_is_signed_in_and_nobody_gets_in_again(world
     assert fault.value.reason is BAD_CREDENTIALS
     with pytest.raises(Fault) as fault:
         async with world.work() as work:
-            await Standings(world.sessions, world.clock).enable(work, Trail(), account)
+            await Standings(world.sessions, world.clock, world.ids).enable(work, Trail(), account)
     assert fault.value.reason is ERASURE_BEGUN
     async with world.units.read() as store:
         assert [(one.account_id, one.phase) for one in await store.lifecycle.erasures.orders(0, 9)] == [

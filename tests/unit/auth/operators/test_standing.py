@@ -17,7 +17,7 @@ NOBODY = "usr_01jd9xk8w0q2m3n4p5r6s7t8v9"
 
 
 def standings(world: World) -> Standings:
-    return Standings(world.sessions, world.clock)
+    return Standings(world.sessions, world.clock, world.ids)
 
 
 async def disable(world: World, account: str, cause: Cause = Cause.COMPROMISED) -> int:
@@ -152,3 +152,48 @@ async def test_a_certificate_may_live_a_day_at_most(world: World) -> None:
         with pytest.raises(Fault) as refused:
             standings(world).require_short(wrong)
         assert refused.value.reason is INVALID_ARGUMENT
+
+
+async def told(world: World) -> list[tuple[str, str]]:
+    """The subjects and texts of what has come since."""
+    world.server.taken.clear()
+    while await world.courier.step():
+        pass
+    parts = [(str(mail["Subject"]), mail.get_body(("plain",))) for mail in world.server.taken]
+    return [(subject, str(part.get_content())) for subject, part in parts if part is not None]
+
+
+@pytest.mark.parametrize(
+    "cause, why",
+    [
+        (Cause.OWNER, "du har bett om det"),
+        (Cause.COMPROMISED, "någon annan kan ha möjlighet att logga in på det"),
+        (Cause.ABUSE, "det har använts i strid med våra villkor"),
+    ],
+)
+async def test_the_owner_is_told_once_and_why(world: World, cause: Cause, why: str) -> None:
+    account = await world.sign_up(locale="sv")
+    await world.confirm(await world.mailed_token())
+    for _ in range(2):
+        await disable(world, account, cause)
+    ((subject, text),) = await told(world)
+    assert subject == "Ditt konto har stängts"
+    assert f"Varför: {why}\n" in text
+    assert "#token=" not in text
+
+
+async def test_of_a_legal_cause_nobody_is_told(world: World) -> None:
+    account = await world.member()
+    await disable(world, account, Cause.LEGAL)
+    assert await told(world) == []
+    await enable(world, account)
+    await disable(world, account, Cause.ABUSE)
+    await disable(world, account, Cause.LEGAL)
+    assert await told(world) == [], "it was queued for another cause, and says nothing now"
+
+
+async def test_who_is_enabled_again_before_the_mail_leaves_is_not_worried(world: World) -> None:
+    account = await world.member()
+    await disable(world, account)
+    await enable(world, account)
+    assert await told(world) == []
