@@ -1,19 +1,26 @@
 /** A call that wants a recent sign-in waits for the person to confirm that it is them, and is then made again. */
 import { act } from "preact/test-utils";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api.ts";
 import { refusal, sessionFor, settle } from "./fakes.ts";
-import { alerts, besideField, onAPage, press, root, START, show, submit, type } from "./showing.tsx";
+import { alerts, besideField, onAPage, press, root, START, show, submit, type, withPasskeys } from "./showing.tsx";
 
 const CALL = "POST /v1/sessions:endOthers";
+const FACTORS = "GET /v1/factors";
 const PROVE = "POST /v1/session:reauthenticate";
 const Empty = () => null;
 
 onAPage();
 
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
 /** A server that wants a recent sign-in until there was one. */
-async function asked(answer: unknown) {
-  const shown = await show(Empty, { [CALL]: refusal(401, "REAUTHENTICATE"), [PROVE]: answer }, true);
+async function asked(answer: unknown, factors: unknown = { hasPassword: true }) {
+  const table = { [CALL]: refusal(401, "REAUTHENTICATE"), [PROVE]: answer, [FACTORS]: factors };
+  const shown = await show(Empty, table, true);
   const outcome: { done?: unknown; error?: unknown } = {};
   const made = shown.api.call("POST", "/v1/sessions:endOthers", { body: {} });
   made.then(
@@ -21,6 +28,7 @@ async function asked(answer: unknown) {
     (error: unknown) => (outcome.error = error),
   );
   await act(settle);
+  await act(settle); // the dialog asks what the account has
   return { ...shown, outcome };
 }
 
@@ -68,6 +76,26 @@ describe("a call that wants a recent sign-in", () => {
     await type("Code from the app", "123456");
     await submit();
     expect(outcome.done).toEqual({});
+  });
+
+  it("asks an account without a password for its passkey, and for nothing else", async () => {
+    const next = { challenge: "chl_1", factors: ["FACTOR_PASSKEY"], passkeyOptionsJson: '{"challenge":"AAAA"}' };
+    const { server, outcome } = await asked({ next }, { passkeys: [{ passkeyId: "psk_1" }] });
+    expect(root.querySelectorAll("dialog input")).toHaveLength(0);
+    withPasskeys(() => undefined);
+    server.table[CALL] = {};
+    server.table["POST /v1/session:continueSignIn"] = { session: fresh };
+    expect(document.activeElement?.textContent).toBe("Use a passkey");
+    await submit();
+    expect(server.seen.find((seen) => seen.path === "/v1/session:reauthenticate")?.body).toEqual({});
+    expect(outcome.done).toEqual({});
+  });
+
+  it("offers both when what the account has cannot be asked", async () => {
+    await asked({ session: fresh }, refusal(503, "UNAVAILABLE"));
+    await type("Password", "correct horse battery staple");
+    await submit();
+    expect(root.querySelector("dialog")).toBeNull();
   });
 
   it("shares the question with others, and lets go when the session ends", async () => {

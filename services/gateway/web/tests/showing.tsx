@@ -1,7 +1,7 @@
 /** Owns how tests show a page with a server that answers by table, and act on it as a person would. */
 import { type ComponentType, render } from "preact";
 import { act } from "preact/test-utils";
-import { afterEach, beforeEach } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 import { Api } from "../src/api.ts";
 import { language } from "../src/language.ts";
 import { Prove } from "../src/parts/prove.tsx";
@@ -92,4 +92,17 @@ export function besideField(label: string): string {
   const error = field?.querySelector(".field__error");
   const tied = error && input?.getAttribute("aria-describedby")?.split(" ").includes(error.id);
   return tied && input?.getAttribute("aria-invalid") === "true" ? (error.textContent ?? "") : "";
+}
+
+/** A browser whose passkey says so, or fails as given. */
+export function withPasskeys(answer: () => unknown) {
+  class FakeCredential {
+    static parseRequestOptionsFromJSON = (options: unknown) => options;
+    static parseCreationOptionsFromJSON = (options: unknown) => options;
+    toJSON = () => ({ id: "psk" });
+  }
+  vi.stubGlobal("PublicKeyCredential", FakeCredential);
+  const get = vi.fn(async () => answer() ?? new FakeCredential());
+  vi.spyOn(navigator, "credentials", "get").mockReturnValue({ get } as unknown as CredentialsContainer);
+  return get;
 }

@@ -5,7 +5,7 @@ import { ResetPage, RecoverPage } from "../src/pages/recover.tsx";
 import { SignInPage } from "../src/pages/sign-in.tsx";
 import type { SecondStep } from "../src/types.account.ts";
 import { refusal, sessionFor, settle } from "./fakes.ts";
-import { alerts, besideField, onAPage, press, root, START, show, submit, type, words } from "./showing.tsx";
+import { alerts, besideField, onAPage, press, root, START, show, submit, type, withPasskeys, words } from "./showing.tsx";
 
 const SIGN_IN = "POST /v1/session:signIn";
 const CONTINUE = "POST /v1/session:continueSignIn";
@@ -23,19 +23,6 @@ afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
-
-/** A browser whose passkey says so, or fails as given. */
-function withPasskeys(answer: () => unknown) {
-  class FakeCredential {
-    static parseRequestOptionsFromJSON = (options: unknown) => options;
-    static parseCreationOptionsFromJSON = (options: unknown) => options;
-    toJSON = () => ({ id: "psk" });
-  }
-  vi.stubGlobal("PublicKeyCredential", FakeCredential);
-  const get = vi.fn(async () => answer() ?? new FakeCredential());
-  vi.spyOn(navigator, "credentials", "get").mockReturnValue({ get } as unknown as CredentialsContainer);
-  return get;
-}
 
 async function toSecondStep(table: Record<string, unknown>) {
   const shown = await show(SignInPage, { [SIGN_IN]: { next }, ...table });

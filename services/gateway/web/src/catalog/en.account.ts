@@ -63,6 +63,7 @@ export const account = {
   "prove.text": "This matters for your account, and a while has passed since you signed in. Nothing has been done yet.",
   "prove.submit": "Confirm",
   "prove.passkey": "Use a passkey instead",
+  "prove.passkeyOnly": "Use a passkey",
 
   "recover.title": "Forgot your password?",
   "recover.lead": "Write the address of your account, and we send a link to it with which you choose a new password.",

@@ -65,6 +65,7 @@ export const account: Readonly<Record<keyof typeof en, string>> = {
   "prove.text": "Det här är viktigt för ditt konto, och det var ett tag sedan du loggade in. Inget är gjort ännu.",
   "prove.submit": "Bekräfta",
   "prove.passkey": "Använd en lösennyckel i stället",
+  "prove.passkeyOnly": "Använd en lösennyckel",
 
   "recover.title": "Glömt lösenordet?",
   "recover.lead": "Skriv adressen till ditt konto, så skickar vi dit en länk som du väljer ett nytt lösenord med.",

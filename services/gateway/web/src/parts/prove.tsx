@@ -1,17 +1,18 @@
 /**
  * Owns the dialog that asks "confirm that it is you": password, passkey, and
- * the second step after a password. Must never keep the password beyond the
- * attempt, nor do what was asked for: whoever asked does.
+ * the second step after a password. An account without a password is asked for
+ * a passkey and nothing else. Must never keep the password beyond the attempt,
+ * nor do what was asked for: whoever asked does.
  */
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { reauthenticate } from "../calls.account.ts";
+import { continueSignIn, listFactors, reauthenticate } from "../calls.account.ts";
 import { t } from "../language.ts";
 import { passkeysWork, usePasskey } from "../passkeys.ts";
 import type { SecondStep } from "../types.account.ts";
 import { useValv } from "../valv.ts";
-import { continueSignIn } from "../calls.account.ts";
 import { Form, PasswordField, Submit } from "./form.tsx";
 import { Problem } from "./notice.tsx";
+import { useReading } from "./reading.ts";
 import { SecondStepForm } from "./second-step.tsx";
 import { faultOf, useTask } from "./task.ts";
 
@@ -70,6 +71,7 @@ function FirstProofForm(props: {
 }) {
   const { api, session } = useValv();
   const [password, setPassword] = useState("");
+  const held = useReading(() => listFactors(api));
   const task = useTask();
   const wrong = faultOf(task.error, WRONG, "prove");
   const error = task.error ?? (task.busy ? undefined : props.over);
@@ -89,6 +91,20 @@ function FirstProofForm(props: {
       props.onDone();
     });
   const email = session.state.value.kind === "in" ? session.state.value.session.email : "";
+  // Not known, because the answer failed to come: then whichever they have.
+  if (!held.value && !held.error) return <p>{t("prove.text")}</p>;
+  if (held.value && !held.value.hasPassword)
+    return (
+      <>
+        <p>{t("prove.text")}</p>
+        <Problem error={error} />
+        <Form busy={task.busy} onSubmit={() => void withPasskey()}>
+          <Submit busy={task.busy} focus>
+            {t("prove.passkeyOnly")}
+          </Submit>
+        </Form>
+      </>
+    );
   return (
     <>
       <p>{t("prove.text")}</p>
