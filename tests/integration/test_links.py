@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
+import pyotp
 import pytest
 
 from services.auth.links.providers import OidcConfig
@@ -29,11 +32,13 @@ from tests.integration.links_stage import (
     use,
     words,
 )
+from tests.support.authenticator import Authenticator
+from tests.support.authenticator_app import shown
 from tests.support.canaries import in_files
 from tests.support.third_parties import oauth
 from tests.support.third_parties.serving import ThirdParty
 from valv.audit.v1 import event_pb2
-from valv.auth.v1 import link_pb2
+from valv.auth.v1 import account_data_pb2, account_data_pb2_grpc, factor_pb2, factor_pb2_grpc, link_pb2
 
 WRONG = "not the password"
 NO = grpc.StatusCode.FAILED_PRECONDITION
@@ -85,6 +90,34 @@ async def test_a_password_becomes_a_token_that_works_until_the_link_ends(home: P
         assert (told[4].actor.id, told[4].details.purpose) == ("shop", "invoices")
         await stage.stop()
         assert in_files(stage.folder, [SECRET]) == set()
+
+
+@pytest.mark.clause("P10")
+async def test_an_export_holds_links_and_factors_and_nothing_that_opens_them(home: Path, server: ThirdParty) -> None:
+    async with serving(home, password_grant(server)) as (stage, mailbox), person(stage, mailbox) as anna:
+        link_id, _ = await anna.consented("grant")
+        await anna.connect(link_id)
+        metadata = anna.browser.with_((await anna.browser.renew(anna.token)).assertion)
+        factors: Any = factor_pb2_grpc.FactorServiceStub(anna.envoy)
+        begun = await factors.BeginTotp(factor_pb2.BeginTotpRequest(), metadata=metadata, timeout=20)
+        code = factor_pb2.ConfirmTotpRequest(code=shown(pyotp.TOTP(begun.secret)))
+        codes = (await factors.ConfirmTotp(code, metadata=metadata, timeout=20)).recovery_codes
+        asked = await factors.BeginPasskey(factor_pb2.BeginPasskeyRequest(), metadata=metadata, timeout=20)
+        made = Authenticator("https://localhost:8443").create(asked.options_json)
+        passkey = factor_pb2.ConfirmPasskeyRequest(credential_json=made, display_name="Åsas nyckel")
+        kept = (await factors.ConfirmPasskey(passkey, metadata=metadata, timeout=20)).passkey
+        data: Any = account_data_pb2_grpc.AccountDataServiceStub(anna.envoy)
+        request = account_data_pb2.ExportAccountRequest()
+        export = await data.ExportAccount(request, metadata=metadata, timeout=20)
+        (link,) = export.links
+        assert (link.link_id, link.provider, link.version) == (link_id, "grant", "2026-11")
+        assert link.consent_time.ToDatetime() <= link.connect_time.ToDatetime()
+        told = [(one.kind, one.factor_id, one.display_name, one.left) for one in export.factors]
+        assert told == [("pop", kept.passkey_id, "Åsas nyckel", 0), ("otp", "", "", 0), ("rc", "", "", 10)]
+        assert [one.HasField("create_time") for one in export.factors] == [True, True, False]
+        given = await use(stage, await anna.account(), "grant")
+        for secret in (begun.secret, *codes, given.token, SECRET.text, json.loads(made)["id"]):
+            assert secret not in str(export)
 
 
 async def test_the_digest_is_of_the_words_that_are_shown(home: Path, server: ThirdParty) -> None:
