@@ -17,11 +17,11 @@ import pytest
 
 from deploy.cli.layout import REPOSITORY
 from deploy.cli.programs import admin_socket
-from tests.integration.links_stage import CALLBACK, password_grant
+from tests.integration.links_stage import dav, mail, oidc, password_grant
 from tests.support.canaries import SANDBOXES, SEEN, Canary, Hit, in_files, in_memory, trusted
-from tests.support.canary_flows import FLOWS, Walk
+from tests.support.canary_flows import FLOWS, ThirdParties, Walk, wait_for_the_erased
 from tests.support.live import Live
-from tests.support.third_parties import oauth
+from tests.support.third_parties import imap, oauth, webdav
 
 DUMPS = ("config_dump?include_eds", "stats", "clusters", "certs", "listeners", "memory", "server_info")
 AUTH = ("auth/auth.db", "auth/auth.db-wal")
@@ -31,21 +31,33 @@ AUTH = ("auth/auth.db", "auth/auth.db-wal")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     """An installation of its own, at DEBUG, after every flow, with what Envoy tells its operator in a folder."""
     typed, folder = secrets.token_hex(12), tmp_path_factory.mktemp("canaries")
-    party = oauth.start(folder / "party", f"räv: typed {typed} +/=", CALLBACK)
     live = Live(folder / "valv", log_level="DEBUG")
+    there = _third_parties(folder, live, f"typed {typed} +/=")
     try:
-        with (live.layout.configs / "auth.toml").open("a", encoding="utf-8") as config:
-            config.write(password_grant(party))
         live.start()
-        made = Walk(live, party, typed)
+        made = Walk(live, there, typed)
         for flow in FLOWS:
             flow(made)
+        wait_for_the_erased(made)
         _dump_envoy(live)
         time.sleep(1)  # spans are written twice a second
         yield made
     finally:
         live.close()
-        party.stop()
+        for party in (there.oauth, there.files, there.mail):
+            party.stop()
+
+
+def _third_parties(folder: Path, live: Live, password: str) -> ThirdParties:
+    """Start them and tell auth of them."""
+    secret = secrets.token_urlsafe(32)
+    identity = oauth.start(folder / "oauth", password, f"{live.address}/links/callback", secret=secret)
+    files = webdav.start(folder / "files", password, "ocs")
+    mailbox = imap.start(folder / "mail", password)
+    known = password_grant(identity) + oidc(identity) + dav(files, tokens=True) + mail(mailbox, "starttls")
+    with (live.layout.configs / "auth.toml").open("a", encoding="utf-8") as config:
+        config.write(known)
+    return ThirdParties(identity, files, mailbox, password)
 
 
 def _dump_envoy(live: Live) -> None:
@@ -67,8 +79,10 @@ def _sandboxes(live: Live) -> list[Path]:
 def test_no_canary_is_in_any_file(walk: Walk) -> None:
     assert {one.kind for one in walk.planted} == set(SEEN)
     assert in_files(walk.live.layout.state, walk.planted, _sandboxes(walk.live)) == set()
-    address = Canary("password", walk.people[0].email)  # the search finds what is there: auth keeps addresses
-    assert in_files(walk.live.layout.data, [address], _sandboxes(walk.live)) & {Hit(one, "password") for one in AUTH}
+    kept, gone = Canary("password", walk.people[-1].email), Canary("password", walk.leaving[0].email)
+    found = in_files(walk.live.layout.data, [kept], _sandboxes(walk.live))
+    assert found & {Hit(one, "password") for one in AUTH}, "the search finds what is there: auth keeps addresses"
+    assert in_files(walk.live.layout.data, [gone], _sandboxes(walk.live)) == set(), "but those of the erased"
 
 
 @pytest.mark.clause("P6", "P10", "P11", "P13")

@@ -29,6 +29,8 @@ SEEN = {
     "recovery code": "recovery codes",
     "third-party password": "third-party passwords",
     "third-party token": "tokens of third parties",
+    "client secret": "client secrets at third parties",
+    "authorization code": "authorization codes of third parties",
     "card number": "card numbers",
     "file content": "plaintext of files",
 }

@@ -15,17 +15,29 @@ from dataclasses import dataclass, field
 import httpx
 import pyotp
 
+from tests.support.authenticator import Authenticator
 from tests.support.authenticator_app import shown
 from tests.support.canaries import Canary
 from tests.support.live import Live
 from tests.support.person import Person, eventually
 from tests.support.shopping import Shopper, add_card
+from tests.support.third_parties import oauth
 from tests.support.third_parties.serving import ThirdParty
 
 CARD = "4000056655665556"
 TOKENS = ("session token", "mail token")
 LOST = 2.0
 """Seconds after which a client of these flows hangs up."""
+
+
+@dataclass(frozen=True)
+class ThirdParties:
+    """The real servers that people link, in which the person "anna" has one password."""
+
+    oauth: ThirdParty
+    files: ThirdParty
+    mail: ThirdParty
+    password: str
 
 
 @dataclass
@@ -37,17 +49,19 @@ class Walk:
     """
 
     live: Live
-    party: ThirdParty
-    """An OAuth server, in which the person "anna" has a password."""
+    there: ThirdParties
     typed: str
-    """The mark in that password."""
+    """The mark in the password of "anna" at all of them."""
     marks: dict[str, str] = field(default_factory=dict)
     planted: list[Canary] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
+    leaving: list[Person] = field(default_factory=list)
+    """Those who have asked to be erased."""
 
     def __post_init__(self) -> None:
-        """Plant what the third party knows."""
+        """Plant what the third parties know."""
         self.marks["third-party password"] = self.plant("third-party password", self.typed)
+        self.plant("client secret", (self.there.oauth.folder / "client-secret").read_text("utf-8"))
 
     def plant(self, kind: str, text: str) -> str:
         """Remember a secret; of a token the random part."""
@@ -96,19 +110,36 @@ class Walk:
         """Sign in with the password and a proof; return the status of the second step."""
         body = {"email": person.email, "password": person.password}
         told = person.http.post("/v1/session:signIn", json=body).raise_for_status().json()
-        step = {"challenge": told["next"]["challenge"], "delivery": "TOKEN_DELIVERY_BODY", **proof}
+        return self.proceed(person, told["next"], **proof)
+
+    def proceed(self, person: Person, asked: dict[str, str], **proof: str) -> int:
+        """Answer a challenge; return the status."""
+        step = {"challenge": asked["challenge"], "delivery": "TOKEN_DELIVERY_BODY", **proof}
         reply = person.http.post("/v1/session:continueSignIn", json=step)
         if reply.status_code == 200:
             person.token = self.plant("session token", reply.json()["sessionToken"])
             person.http.headers["Valv-Session"] = person.token
         return reply.status_code
 
-    def consented(self, person: Person) -> str:
-        """Begin a link and consent to what is shown; return its id."""
-        begun = person.http.post("/v1/links:begin", json={"provider": "grant"}).raise_for_status().json()
+    def consented(self, person: Person, provider: str = "grant") -> tuple[str, str]:
+        """Begin a link and consent to what is shown; return its id and where to go."""
+        begun = person.http.post("/v1/links:begin", json={"provider": provider}).raise_for_status().json()
         shown = {name: begun["purpose"][name] for name in ("version", "digest")}
-        person.http.post(f"/v1/links/{begun['linkId']}:consent", json=shown).raise_for_status()
-        return str(begun["linkId"])
+        told = person.http.post(f"/v1/links/{begun['linkId']}:consent", json=shown).raise_for_status().json()
+        return str(begun["linkId"]), str(told.get("authorizationUrl", ""))
+
+    def unlink(self, person: Person, link: str) -> None:
+        """End a link, and wait until there is none."""
+        eventually(lambda: person.http.post(f"/v1/links/{link}:unlink", json={}).status_code == 200 or None)
+        assert link not in {one["linkId"] for one in person.get("/v1/links").get("links", [])}
+
+    def tokens_given(self) -> None:
+        """Plant the tokens that the OAuth server has given out."""
+        with closing(sqlite3.connect(self.there.oauth.folder / "server.db")) as database:
+            for table in ("accesstoken", "refreshtoken"):
+                rows = database.execute(f"SELECT token FROM oauth2_provider_{table}")  # noqa: S608 - names from here
+                for (token,) in rows.fetchall():
+                    self.plant("third-party token", token)
 
     def lost(self, person: Person, verb: str, path: str, **options: object) -> None:
         """Send a request and do not wait for what may never come."""
@@ -165,15 +196,15 @@ def _second_factors(walk: Walk) -> None:
 def _links(walk: Walk) -> None:
     """A third party is linked by its password: once refused, once while it and then auth fail, then for good."""
     person = walk.newcomer()
-    link = walk.consented(person)
+    link, _ = walk.consented(person)
     wrong = {"username": "anna", "password": walk.make("third-party password", "wrong")}
     assert person.http.post(f"/v1/links/{link}:connect", json=wrong).status_code == 400
-    typed = {"username": "anna", "password": f"räv: typed {walk.typed} +/="}
-    with walk.party.stalled():
+    typed = {"username": "anna", "password": walk.there.password}
+    with walk.there.oauth.stalled():
         walk.lost(person, "POST", f"/v1/links/{link}:connect", json=typed)
         hanging = threading.Thread(
             target=walk.lost,
-            args=(person, "POST", f"/v1/links/{walk.consented(person)}:connect"),
+            args=(person, "POST", f"/v1/links/{walk.consented(person)[0]}:connect"),
             kwargs={"json": typed},
         )
         hanging.start()
@@ -182,15 +213,75 @@ def _links(walk: Walk) -> None:
         hanging.join()
     walk.live.start_one("auth")
     eventually(lambda: person.http.get("/v1/session").status_code == 200 or None, 20)
-    kept = walk.consented(person)
+    kept, _ = walk.consented(person)
     person.http.post(f"/v1/links/{kept}:connect", json=typed).raise_for_status()
-    with closing(sqlite3.connect(walk.party.folder / "server.db")) as database:
-        for table in ("accesstoken", "refreshtoken"):
-            rows = database.execute(f"SELECT token FROM oauth2_provider_{table}")  # noqa: S608 - names from here
-            for (token,) in rows.fetchall():
-                walk.plant("third-party token", token)
+    walk.tokens_given()
     assert person.get("/v1/links")["links"][0]["linkId"] == kept
-    eventually(lambda: person.http.post(f"/v1/links/{kept}:unlink", json={}).status_code == 200 or None)
+    walk.unlink(person, kept)
+
+
+def _other_links(walk: Walk) -> None:
+    """The same person at a WebDAV server and in a mailbox, and by the way to an OpenID provider and back."""
+    person = walk.newcomer()
+    for provider in ("files", "mail"):
+        link, _ = walk.consented(person, provider)
+        typed = {"username": "anna", "password": walk.make("third-party password", "wrong").encode().hex()}
+        assert person.http.post(f"/v1/links/{link}:connect", json=typed).status_code == 400
+        link, _ = walk.consented(person, provider)
+        typed["password"] = walk.there.password
+        person.http.post(f"/v1/links/{link}:connect", json=typed).raise_for_status()
+        if provider == "files":
+            walk.plant("third-party token", (walk.there.files.folder / "app-password").read_text("ascii"))
+        walk.unlink(person, link)
+    link, address = walk.consented(person, "identity")
+    back = oauth.come_back(walk.there.oauth, address, walk.there.password)
+    walk.plant("authorization code", back["code"])
+    walk.live.client().get("/links/callback", params=back).raise_for_status()
+    assert person.http.post("/v1/links:complete", json={**back, "code": back["code"][:-1]}).status_code == 400
+    link, address = walk.consented(person, "identity")
+    back = oauth.come_back(walk.there.oauth, address, walk.there.password)
+    walk.plant("authorization code", back["code"])
+    person.http.post("/v1/links:complete", json=back).raise_for_status()
+    assert person.http.post("/v1/links:complete", json=back).status_code == 400
+    walk.tokens_given()
+    walk.unlink(person, link)
+
+
+def _passkeys(walk: Walk) -> None:
+    """A passkey is added, signs in beside the password and then alone."""
+    person, device = walk.newcomer(), Authenticator(walk.live.address)
+    begun = person.http.post("/v1/factors/passkeys:begin", json={}).raise_for_status().json()
+    made = {"credentialJson": device.create(begun["optionsJson"]), "displayName": "a key"}
+    walk.codes(person.http.post("/v1/factors/passkeys:confirm", json=made))
+    body = {"email": person.email, "password": person.password}
+    asked = person.http.post("/v1/session:signIn", json=body).raise_for_status().json()["next"]
+    assert walk.proceed(person, asked, passkeyJson=device.get(asked["passkeyOptionsJson"])) == 200
+    person.http.post("/v1/password:remove", json={}).raise_for_status()
+    asked = person.http.post("/v1/session:beginPasskey", json={}).raise_for_status().json()["next"]
+    answer = device.get(asked["passkeyOptionsJson"])
+    assert walk.proceed(person, asked, passkeyJson=answer) == 200
+    assert walk.proceed(person, asked, passkeyJson=answer) == 400
+
+
+def _erased(walk: Walk) -> None:
+    """An account with a factor, a link and a file is erased; the search begins when it is done."""
+    person = walk.newcomer()
+    person.upload("a name", walk.make("file content", "in a file that goes").encode())
+    begun = person.http.post("/v1/factors/totp:begin", json={}).raise_for_status().json()
+    app = pyotp.TOTP(walk.plant("TOTP seed", begun["secret"]))
+    walk.codes(person.http.post("/v1/factors/totp:confirm", json={"code": shown(app)}))
+    link, _ = walk.consented(person)
+    typed = {"username": "anna", "password": walk.there.password}
+    person.http.post(f"/v1/links/{link}:connect", json=typed).raise_for_status()
+    walk.tokens_given()
+    person.http.post("/v1/account:erase", json={}).raise_for_status()
+    walk.leaving.append(person)
+
+
+def wait_for_the_erased(walk: Walk) -> None:
+    """Wait until those who asked for it are told that they are erased."""
+    for person in walk.leaving:
+        eventually(lambda who=person: any("raderat" in one["subject"] for one in who.mails()) or None, 60)  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
 
 
 def _auth_stops_answering_and_dies(walk: Walk) -> None:
@@ -237,4 +328,13 @@ def _others_die(walk: Walk) -> None:
     walk.sign_in(person)
 
 
-FLOWS = (_ordinary, _second_factors, _links, _auth_stops_answering_and_dies, _others_die)
+FLOWS = (
+    _erased,
+    _ordinary,
+    _second_factors,
+    _passkeys,
+    _links,
+    _other_links,
+    _auth_stops_answering_and_dies,
+    _others_die,
+)

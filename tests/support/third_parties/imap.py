@@ -34,19 +34,38 @@ def logins(party: ThirdParty) -> int:
     return len(_LOGIN.findall((party.folder / "log").read_text("utf-8")))
 
 
+def start(folder: Path, password: str) -> ThirdParty:
+    """Start one with STARTTLS and nothing before it, in which ``USER`` has this password."""
+    party = made(folder)
+    _run(party, party.port, password, _certificate(party))
+    asyncio.run(_until_served(party, party.port))
+    return party
+
+
+def _run(party: ThirdParty, port: int, password: str, options: list[str]) -> None:
+    command = [sys.executable, "-c", _SERVE, "--debug", "--no-service", "managesieve", "--no-service", "admin"]
+    command += ["--host", "127.0.0.1", "--port", str(port), *options, "dict"]
+    with (party.folder / "log").open("ab") as log:
+        party.process = subprocess.Popen(
+            [*command, "--demo-user", USER, "--demo-password", password], stderr=log, stdout=log
+        )
+
+
+def _stem(party: ThirdParty) -> Path:
+    return party.folder / "certs" / "browser" / "party"
+
+
+def _certificate(party: ThirdParty) -> list[str]:
+    return ["--cert", f"{_stem(party)}.pem", "--key", f"{_stem(party)}.key"]
+
+
 @asynccontextmanager
 async def imap(folder: Path, password: str, *, tls: bool) -> AsyncIterator[tuple[ThirdParty, Tap]]:
     """Serve a mailbox of ``USER`` with this password; with ``tls`` from the first byte, else STARTTLS."""
     party, tap = made(folder), Tap()
     (inner,) = free_ports(1)
-    stem = party.folder / "certs" / "browser" / "party"
-    options = ["--no-tls"] if tls else ["--cert", str(stem) + ".pem", "--key", str(stem) + ".key"]
-    command = [sys.executable, "-c", _SERVE, "--debug", "--no-service", "managesieve", "--no-service", "admin"]
-    command += ["--host", "127.0.0.1", "--port", str(inner), *options, "dict"]
-    with (folder / "log").open("ab") as log:
-        party.process = subprocess.Popen(  # noqa: ASYNC220 - as the other third parties: it waits for nothing
-            [*command, "--demo-user", USER, "--demo-password", password], stderr=log, stdout=log
-        )
+    stem = _stem(party)
+    _run(party, inner, password, ["--no-tls"] if tls else _certificate(party))
     context = None
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -91,7 +91,7 @@ def _fill(wanted: dict[str, Any]) -> None:
     for client, grant in ((CODE_CLIENT, "authorization-code"), (PASSWORD_CLIENT, "password")):
         application.objects.create(
             client_id=client,
-            client_secret=CLIENT_SECRET,
+            client_secret=wanted["secret"],
             client_type="confidential",
             authorization_grant_type=grant,
             redirect_uris=wanted["redirect_uri"],
@@ -100,12 +100,14 @@ def _fill(wanted: dict[str, Any]) -> None:
         )
 
 
-def start(folder: Path, password: str, redirect_uri: str, seconds: int = 3600) -> ThirdParty:
+def start(
+    folder: Path, password: str, redirect_uri: str, seconds: int = 3600, secret: str = CLIENT_SECRET
+) -> ThirdParty:
     """Start one in which ``USER`` has this password, and whose tokens live that long."""
     party = made(folder)
-    wanted = {"password": password, "redirect_uri": redirect_uri, "seconds": seconds}
+    wanted = {"password": password, "redirect_uri": redirect_uri, "seconds": seconds, "secret": secret}
     (folder / "wanted.json").write_text(json.dumps(wanted), "utf-8")
-    (folder / "client-secret").write_text(CLIENT_SECRET, "utf-8")
+    (folder / "client-secret").write_text(secret, "utf-8")
     party.start(__name__)
     return party
 

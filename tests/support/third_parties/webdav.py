@@ -1,4 +1,7 @@
-"""A WebDAV server (wsgidav). With the option ``ocs`` it makes and deletes app passwords, at Nextcloud's addresses."""
+"""A WebDAV server (wsgidav). With the option ``ocs`` it makes and deletes app passwords, at Nextcloud's addresses.
+
+The latest it made is in the file ``app-password``, for tests that look for it elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +59,10 @@ def build(arguments: argparse.Namespace) -> Wsgi:
             "logging": {"enable": False},
         }
     )
-    return _with_app_passwords(dav, password) if "ocs" in arguments.options else dav
+    return _with_app_passwords(dav, password, arguments.folder) if "ocs" in arguments.options else dav
 
 
-def _with_app_passwords(dav: Wsgi, password: str) -> Wsgi:
+def _with_app_passwords(dav: Wsgi, password: str, folder: Path) -> Wsgi:
     def serving(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if asked not in (("GET", MAKE), ("DELETE", DELETE)):
@@ -70,6 +73,8 @@ def _with_app_passwords(dav: Wsgi, password: str) -> Wsgi:
             start("401 Unauthorized", [])
             return []
         made_password = secrets.token_urlsafe(32)
+        if asked[0] == "GET":
+            (folder / "app-password").write_text(made_password, "ascii")
         Doors.passwords ^= {made_password if asked[0] == "GET" else shown}
         data = {"apppassword": made_password} if asked[0] == "GET" else []
         start("200 OK", [("content-type", "application/json")])
