@@ -90,9 +90,11 @@ async def _empty(folder: Path, module: str, *, lifted: bool) -> AsyncIterator[tu
         if lifted:
             lift(stage.path)
         await stage.start()
-        async with edge(stage) as browser:
-            yield stage, browser, mailbox
-        await stage.stop()
+        try:
+            async with edge(stage) as browser:
+                yield stage, browser, mailbox
+        finally:
+            await stage.stop()
 
 
 def write(stage: Stage, statement: str, *values: object) -> None:
