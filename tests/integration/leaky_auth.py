@@ -26,9 +26,9 @@ def _leaky(passwords: Passwords, password: Any, stored: Any) -> bool:
     return bool(_check(passwords, password, stored))
 
 
-async def _slow(totp: Totp, app: Any, code: Any) -> int:
+async def _slow(totp: Totp, app: Any, code: Any, skew: int = 0) -> int:
     try:
-        return int(await _read(totp, app, code))
+        return int(await _read(totp, app, code, skew))
     except Fault:
         hashlib.scrypt(b"code", salt=b"salt", n=1 << 14, r=8, p=2)
         raise
