@@ -20,6 +20,7 @@ from services.audit.own_records import OwnRecords
 from services.audit.retention import security
 from services.audit.retention.security import SecurityRecords
 from services.audit.retention.sql_erasures import SqlErasures
+from services.audit.scrub import Scrub
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.signing import load_signer
 from services.audit.sql import SqlLog
@@ -78,6 +79,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     bodies, heads = Bodies(stores.keyring, stores.security), CheckpointReader(stores.checkpoints, clock)
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
+    tree = Scrub(records, bodies, stores.tiles, stores.checkpoints, signer.verifier)
     state = RevocationState(clock)
     follower = await _follower(stores, bodies, runtime)
 
@@ -103,7 +105,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         ),
         probes=(ready,),
         closers=(stores.close,),
-        checks=LogChecks(records, heads, clock).all(),
+        checks=LogChecks(records, heads, tree, clock).all(),
         search=stores.search(),
     )
 

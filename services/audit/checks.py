@@ -1,12 +1,13 @@
-"""The audit service's own live checks: no record is missing, and every entry is under a signed checkpoint in time.
+"""The audit service's own live checks: no record is missing, each is signed in time, what was signed is still there.
 
-Owns what is counted. Counts only; opens no body.
+Owns what is counted. Counts only.
 """
 
 from datetime import datetime
 from typing import Protocol
 
 from services.audit.checkpoint import Checkpoint
+from services.audit.scrub import CHECK
 from services.kit.checks import Check
 from services.kit.clock import Clock
 
@@ -31,17 +32,28 @@ class Heads(Protocol):
         """Return it, or None before the first."""
 
 
+class Tree(Protocol):
+    """What is stored of the signed tree."""
+
+    async def damage(self) -> int:
+        """Return how many parts are known not to be as they were signed."""
+
+
 class LogChecks:
     """What the checks measure."""
 
-    def __init__(self, counts: Counts, heads: Heads, clock: Clock) -> None:
+    def __init__(self, counts: Counts, heads: Heads, tree: Tree, clock: Clock) -> None:
         """Take what to count."""
-        self._counts, self._heads, self._clock = counts, heads, clock
+        self._counts, self._heads, self._tree, self._clock = counts, heads, tree, clock
         self._counted: dict[int, int] = {}
 
     def all(self) -> tuple[Check, ...]:
         """Return the checks."""
-        return Check("audit.gaps", self.gaps), Check("audit.checkpoint_age", self.age_ms)
+        return (
+            Check("audit.gaps", self.gaps),
+            Check("audit.checkpoint_age", self.age_ms),
+            Check(CHECK, self._tree.damage),
+        )
 
     async def gaps(self) -> int:
         """Return how many records are missing, and alarms open."""

@@ -72,6 +72,8 @@ class Sequencer:
         self._state: _State | None = None
         self._wake = asyncio.Event()
         self._sound = False
+        self.mended = 0
+        """How often what is derived was found lost or damaged and made anew from what was signed."""
 
     def wake(self) -> None:
         """Tell that entries have arrived."""
@@ -136,7 +138,7 @@ class Sequencer:
 
     async def _extend(self, state: _State, growth: Growth) -> _State:
         last = open_checkpoint(state.head.note, self._signer.verifier)
-        await self._tiles.put(growth.files)
+        await self._put(growth)
         note = sign_next(self._signer, last, growth.edge.size, growth.edge.root())
         head = SignedHead(note, state.head.fence)
         await self._checkpoints.swap(state.head.note, head)
@@ -165,6 +167,7 @@ class Sequencer:
             await self._tiles.publish(head.note)
             return _State(Edge(), head)
         stored, last = found
+        await self._require_newest(last)
         edge = await self._edge(last)
         if stored.fence >= fence:
             fence = await self._lease.surpass(stored.fence)
@@ -173,6 +176,27 @@ class Sequencer:
         await self._tiles.publish(stored.note)
         self._log.info("the log continues", size=last.size)
         return _State(edge, head)
+
+    async def _put(self, growth: Growth) -> None:
+        try:
+            await self._tiles.put(growth.files)
+        except ConflictError:
+            raise HaltError("TILES_DIFFER") from None
+
+    async def _require_newest(self, last: Checkpoint) -> None:
+        """Check that nobody was shown a later head, or another of this size, than the one this log goes on from."""
+        note = await self._tiles.published()
+        try:
+            published = open_checkpoint(note or b"", self._signer.verifier)
+        except CheckpointError:
+            self._log.warning("the published checkpoint is made anew", size=last.size)
+            self.mended += 1
+            return
+        if published.size > last.size:
+            raise HaltError("CHECKPOINT_STALE")
+        if published.size == last.size and published.root != last.root:
+            raise HaltError("CHECKPOINT_FORKED")
+        self.mended += published.size < last.size
 
     def _open(self, note: bytes) -> Checkpoint:
         try:
@@ -195,16 +219,14 @@ class Sequencer:
 
     async def _rebuild(self, last: Checkpoint) -> Edge:
         self._log.warning("tiles are derived anew", size=last.size)
+        self.mended += 1
         edge = Edge()
         while edge.size < last.size:
             entries = await self._entries.entries(edge.size, min(_ROUND, last.size - edge.size))
             if not entries:
                 raise HaltError("ENTRIES_DIFFER")
             growth = edge.grow(entries)
-            try:
-                await self._tiles.put(growth.files)
-            except ConflictError:
-                raise HaltError("TILES_DIFFER") from None
+            await self._put(growth)
             edge = growth.edge
         if edge.root() != last.root:
             raise HaltError("ENTRIES_DIFFER")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from services.audit.journal import Journal
 from services.audit.sql_appending import SqlAppending, head_of
-from services.audit.store import Evidence, Finding, Head, Kept
+from services.audit.store import Evidence, Finding, Head, Kept, Stored
 from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
@@ -41,12 +41,24 @@ class SqlLog:
             return int((await connection.execute(select(LOG_STATE.c.size))).scalar_one())
 
     async def entries(self, start: int, limit: int) -> list[bytes]:
-        """Return at most `limit` entries from `start` on, up to the first that is missing."""
+        """Return at most `limit` entries from `start` on, up to the first that is missing, or the log's end."""
         columns = select(ENTRIES.c.idx, ENTRIES.c.entry)
-        query = columns.where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
+        query = columns.where((ENTRIES.c.idx >= start) & ~_BEYOND).order_by(ENTRIES.c.idx).limit(limit)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [entry for expected, (index, entry) in enumerate(rows, start) if index == expected]
+
+    async def stored(self, start: int, limit: int) -> list[Stored]:
+        """Return at most `limit` rows from index `start` on."""
+        query = _KEPT.add_columns(ENTRIES.c.entry).where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
+        async with self._database.read() as connection:
+            return [Stored(Kept(*row[:-1]), row[-1]) for row in await connection.execute(query)]
+
+    async def surplus(self) -> int:
+        """Return how many rows lie beyond the log's end."""
+        query = select(func.count()).select_from(ENTRIES).where(_BEYOND)
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def page(self, subject: str, before: int | None, limit: int) -> list[Kept]:
         """Return the subject's records below index `before`, newest first."""
@@ -106,3 +118,4 @@ class SqlLog:
 
 
 _KEPT = select(ENTRIES.c.idx, ENTRIES.c.event_id, ENTRIES.c.subject, ENTRIES.c.sealed)
+_BEYOND = select(LOG_STATE.c.size).scalar_subquery() <= ENTRIES.c.idx

@@ -82,6 +82,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A record in the log with its public entry."""
+
+    kept: Kept
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """What is held of one epoch of a producer: numbers 1..highest."""
 
@@ -153,6 +161,9 @@ class TileStore(Protocol):
 
     async def publish(self, note: bytes) -> None:
         """Replace the published checkpoint."""
+
+    async def published(self) -> bytes | None:
+        """Return the published checkpoint, or None."""
 
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""

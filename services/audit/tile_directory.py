@@ -14,6 +14,7 @@ from services.audit.store import ConflictError
 from services.audit.tiles import Tile
 
 _SCRATCH = ".scratch"
+_CHECKPOINT = "checkpoint"
 
 
 class DirectoryTiles:
@@ -37,6 +38,10 @@ class DirectoryTiles:
     async def publish(self, note: bytes) -> None:
         """Replace the published checkpoint."""
         await asyncio.to_thread(self._publish, note)
+
+    async def published(self) -> bytes | None:
+        """Return the published checkpoint, or None."""
+        return await asyncio.to_thread(_read, self._root / _CHECKPOINT)
 
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""
@@ -67,7 +72,7 @@ class DirectoryTiles:
             _sync(folder)
 
     def _publish(self, note: bytes) -> None:
-        self._draft(note).replace(self._root / "checkpoint")
+        self._draft(note).replace(self._root / _CHECKPOINT)
         _sync(self._root)
 
     def _draft(self, data: bytes) -> Path:

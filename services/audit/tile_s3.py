@@ -64,6 +64,7 @@ class S3Tiles:
     def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
         """Take the client and where the log is."""
         self._client, self._bucket, self._prefix = client, bucket, prefix
+        self._checkpoint = f"{prefix}checkpoint"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tiles")
 
     async def get(self, tile: Tile) -> bytes | None:
@@ -76,8 +77,11 @@ class S3Tiles:
 
     async def publish(self, note: bytes) -> None:
         """Replace the published checkpoint."""
-        key = f"{self._prefix}checkpoint"
-        await self._run(lambda: self._write(key, note, "text/plain; charset=utf-8"))
+        await self._run(lambda: self._write(self._checkpoint, note, "text/plain; charset=utf-8"))
+
+    async def published(self) -> bytes | None:
+        """Return the published checkpoint, or None."""
+        return await self._run(lambda: self._read(self._checkpoint))
 
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""

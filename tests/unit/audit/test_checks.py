@@ -11,7 +11,7 @@ from tests.unit.audit.world import World
 
 @pytest.fixture
 def checks(world: World) -> LogChecks:
-    return LogChecks(world.records, world.heads, world.clock)
+    return LogChecks(world.records, world.heads, world.scrub(), world.clock)
 
 
 @pytest.mark.clause("P5")
@@ -22,7 +22,17 @@ async def test_a_whole_log_is_kept(world: World, checks: LogChecks) -> None:
     assert {check.name: await check.measure() for check in checks.all()} == {
         "audit.gaps": 0,
         "audit.checkpoint_age": 0,
+        "audit.tree_intact": 0,
     }
+
+
+@pytest.mark.clause("P5", "PCI DSS 10.3.4")
+async def test_damage_is_counted(world: World, checks: LogChecks) -> None:
+    await world.fill(5)
+    await world.sign()
+    (world.folder / "log/tile/0/000.p/5").write_bytes(bytes(160))
+    measured = {check.name: await check.measure() for check in checks.all()}
+    assert measured["audit.tree_intact"] > 0
 
 
 @pytest.mark.clause("P5")

@@ -21,6 +21,7 @@ from services.audit.journal import Journal
 from services.audit.note import Signer
 from services.audit.retention import security
 from services.audit.retention.security import SecurityRecords
+from services.audit.scrub import Scrub
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.sql import SqlLog
 from services.audit.sql_lease import SqlLease
@@ -107,6 +108,10 @@ class World:
         stored = await self.checkpoints.load()
         assert stored is not None
         return open_checkpoint(stored.note, self.signer.verifier)
+
+    def scrub(self) -> Scrub:
+        """Return what compares the stores with the signed tree."""
+        return Scrub(self.records, self.bodies, self.tiles, self.checkpoints, self.signer.verifier)
 
     def another_sequencer(self) -> Sequencer:
         """Return the sequencer of a second process over the same stores."""
