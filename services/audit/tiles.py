@@ -65,7 +65,7 @@ def parse_path(path: str) -> Tile:
     index = int(found["index"].replace("x", "").replace("/", ""))
     width = int(found["width"]) if found["width"] else WIDTH
     tile = Tile(level, index, width)
-    if level > _TOP_LEVEL or tile.path != path:
+    if level > _TOP_LEVEL or width > WIDTH or tile.path != path:
         raise TileError("not a tile's path")
     return tile
 

@@ -156,7 +156,7 @@ def _parse(name: str) -> _Tile | None:
     level = None if found["level"] == "entries" else int(found["level"])
     index = int(found["index"].replace("x", "").replace("/", ""))
     tile = _Tile(level, index, int(found["width"] or _WIDTH))
-    return tile if tile.name == name and (level or 0) < _TOP else None
+    return tile if tile.name == name and tile.width <= _WIDTH and (level or 0) < _TOP else None
 
 
 def _read(files: Files, tile: _Tile) -> bytes:

@@ -68,6 +68,13 @@ class Log:
             for statement in statements:
                 connection.execute(statement)
 
+    def flip_row(self, column: str, index: int) -> None:
+        with closing(sqlite3.connect(self.world.folder / "audit.db")) as connection, connection:
+            found = connection.execute(f"SELECT {column} FROM entries WHERE idx = ?", (index,))  # noqa: S608 - ours
+            data = bytearray(found.fetchone()[0])
+            data[20] ^= 1
+            connection.execute(f"UPDATE entries SET {column} = ? WHERE idx = ?", (bytes(data), index))  # noqa: S608 - ours
+
     def copy_row(self, index: int, to: int) -> str:
         """A statement that makes another row of one."""
         with closing(sqlite3.connect(self.world.folder / "audit.db")) as connection:
@@ -175,9 +182,7 @@ PUBLIC: dict[str, Callable[[Log], object]] = {
     "no checkpoint": lambda log: (log.root / "checkpoint").unlink(),
 }
 ROWS: dict[str, Callable[[Log], object]] = {
-    "flip in an entry": lambda log: log.sql(
-        "UPDATE entries SET entry = zeroblob(2) || substr(entry, 3) WHERE idx = 300"
-    ),
+    "flip in an entry": lambda log: log.flip_row("entry", 300),
     "flip in the last entry": lambda log: log.sql("UPDATE entries SET entry = zeroblob(33) WHERE idx = 599"),
     "last row deleted": lambda log: log.sql("DELETE FROM entries WHERE idx = 599"),
     "last row deleted and uncounted": lambda log: log.sql(
@@ -195,9 +200,7 @@ ROWS: dict[str, Callable[[Log], object]] = {
     ),
 }
 HIDDEN: dict[str, Callable[[Log], object]] = {
-    "flip in a sealed body": lambda log: log.sql(
-        "UPDATE entries SET sealed = CAST(x'0101' || substr(sealed, 3) AS BLOB) WHERE idx = 7"
-    ),
+    "flip in a sealed body": lambda log: log.flip_row("sealed", 7),
     "row given to another": lambda log: log.sql("UPDATE entries SET subject = 'usr_x' WHERE idx = 299"),
     "row appended after the end": lambda log: log.sql(log.copy_row(5, to=SIZE)),
     "flip in the signed checkpoint": lambda log: log.sign(log.new_note[:-8] + b"A" + log.new_note[-7:]),
