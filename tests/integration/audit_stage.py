@@ -82,6 +82,12 @@ class Stage:
                 assert self._process.returncode is None, (self.folder / "audit.log").read_text("utf-8")
                 await asyncio.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         """Kill it as a power cut would."""
         assert self._process is not None

@@ -28,7 +28,8 @@ def root(hashes: Sequence[bytes]) -> bytes:
     if not level:
         return EMPTY
     while len(level) > 1:
-        level = [node(*level[i : i + 2]) if i + 1 < len(level) else level[i] for i in range(0, len(level), 2)]
+        pairs = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        level = [*pairs, level[-1]] if len(level) % 2 else pairs
     return level[0]
 
 

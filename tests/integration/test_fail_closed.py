@@ -1,0 +1,188 @@
+"""When a record cannot be written, what it is about is refused, soon and clearly; and it goes on by itself.
+
+A full disk is a limit on how large the process's files may grow: the writes fail as they do on a full one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from services.kit.db import DatabaseConfig
+from tests.integration import files_stage
+from tests.integration.audit_stage import IDS, Producer, Stage, event, stage
+from tests.integration.test_audit_service import reason, signed
+from valv.audit.v1 import append_pb2, append_pb2_grpc
+from valv.files.v1 import file_pb2
+
+pytestmark = pytest.mark.clause("P5", "ASVS 16.5.3")
+SECONDS = 5.0
+"""What is promised."""
+AGAIN_SECONDS = 30.0
+
+
+@contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """No file of the process may grow beyond a byte."""
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, most))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+async def refused(act: Callable[[], Awaitable[object]]) -> str:
+    """The reason an action is refused for, within the time that is promised."""
+    started = time.monotonic()
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await act()
+    assert time.monotonic() - started <= SECONDS
+    assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+    return reason(error.value)
+
+
+async def goes_on(act: Callable[[], Awaitable[object]]) -> None:
+    """It works again, without anybody's doing."""
+    async with asyncio.timeout(AGAIN_SECONDS):
+        while True:
+            try:
+                await act()
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - the loop needs the other branch
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+async def test_a_producer_whose_disk_is_full_refuses_and_resumes(tmp_path: Path) -> None:
+    async with files_stage.staged(tmp_path) as producer, producer.files() as files:
+        metadata = producer.metadata(sub=IDS.new("usr"))
+
+        async def read() -> object:
+            call: Any = files.ListFiles  # the stub's types know only the blocking kind
+            return await call(file_pb2.ListFilesRequest(), metadata=metadata, timeout=20)
+
+        await goes_on(read)  # until auth's stream is heard
+        before = len(await producer.events())
+        with full_disk(producer.pid):
+            assert await refused(read) == "AUDIT_UNAVAILABLE"
+            assert await refused(read) == "AUDIT_UNAVAILABLE"
+        assert len(await producer.events()) == before
+        await goes_on(read)
+        assert len(await producer.events()) > before
+
+
+async def test_a_full_log_refuses_loses_nothing_and_resumes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as log:
+        await log.start()
+        await _refuses_and_resumes(log, lambda: full_disk(log.pid))
+
+
+async def _refuses_and_resumes(log: Stage, away: Callable[[], Any]) -> None:
+    subject = IDS.new("usr")
+    async with log.channel("files") as files, log.channel("envoy") as edge:
+        producer = Producer(append_pb2_grpc.AppendServiceStub(files))
+
+        async def send() -> int:
+            return await producer.append(event(subject))
+
+        await goes_on(send)
+        with away():
+            await refused(send)
+            await refused(send)
+
+        async def resume() -> None:
+            held = await producer.stub.GetHead(append_pb2.GetHeadRequest(), timeout=10)
+            producer.sent = held.highest_number
+            await send()
+
+        await goes_on(resume)
+        assert producer.sent >= 2
+        await signed(edge, producer.sent)
+
+
+class Cut:
+    """A way to a server that can be cut, as when it stops."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Cut]:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        try:
+            yield self
+        finally:
+            self._server.close()
+            self._hang_up()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Refuse every connection, and end those there are."""
+        host, self._host = self._host, ""
+        self._hang_up()
+        try:
+            yield
+        finally:
+            self._host = host
+
+    def _hang_up(self) -> None:
+        for each in self._open:
+            each.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._host:
+            writer.transport.abort()
+            return
+        server_reader, server = await asyncio.open_connection(self._host, self._port)
+        self._open |= {writer, server}
+        await asyncio.gather(_pour(reader, server), _pour(server_reader, writer))
+        self._open -= {writer, server}
+
+
+async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(1 << 16):
+            target.write(data)
+            await target.drain()
+    except OSError:
+        pass
+    finally:
+        target.close()
+
+
+async def test_a_database_that_stops_is_waited_for(tmp_path: Path, postgres_server: str) -> None:
+    url = make_url(postgres_server)
+    cut = Cut(str(url.host), int(url.port or 5432))
+    names = [f"closed_{name}_{IDS.new('hld')[-8:]}" for name in ("main", "keys", "heads")]
+    with psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as sql:
+        for name in names:
+            sql.execute(f'CREATE DATABASE "{name}"')
+    async with cut.opened():
+        folders = ("migrations", "migrations_keys", "migrations_checkpoint")
+        stores = {
+            folder: DatabaseConfig(
+                url.set(database=name, host="127.0.0.1", port=cut.port).render_as_string(hide_password=False)
+            )
+            for folder, name in zip(folders, names, strict=True)
+        }
+        async with stage(tmp_path, stores) as log:
+            await log.start()
+            await _refuses_and_resumes(log, cut.away)
