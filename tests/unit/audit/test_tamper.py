@@ -147,6 +147,15 @@ def _swap_tiles(log: Log) -> None:
     log.rewrite(1, first)
 
 
+def _forge_everywhere(log: Log) -> None:
+    """Another entry, its body taken for erased, in the row, the bundle and the tile: only the tile above disagrees."""
+    log.flip_row("entry", 5)
+    log.sql("UPDATE entries SET sealed = x'' WHERE idx = 5")
+    entries = log.bundle(0)
+    entries[5] = entries[5][:20] + bytes([entries[5][20] ^ 1]) + entries[5][21:]
+    log.rewrite(0, entries)
+
+
 def _replace_all(log: Log) -> None:
     """Another whole log under the old head."""
     shutil.rmtree(log.root / "tile")
@@ -177,6 +186,7 @@ PUBLIC: dict[str, Callable[[Log], object]] = {
         (log.root / "checkpoint").read_bytes() + b"\n"
     ),
     "tiles swapped": _swap_tiles,
+    "an entry forged in row, bundle and tile": _forge_everywhere,
     "every tile made anew": _replace_all,
     "stale checkpoint": lambda log: (log.root / "checkpoint").write_bytes(log.old_note),
     "no checkpoint": lambda log: (log.root / "checkpoint").unlink(),
