@@ -22,6 +22,7 @@ from services.audit.retention.security import SecurityRecords
 from services.audit.retention.sql_erasures import SqlErasures
 from services.audit.scrub import Scrub
 from services.audit.sequencer import CheckpointReader, Sequencer
+from services.audit.siem.app import exports
 from services.audit.signing import load_signer
 from services.audit.sql import SqlLog
 from services.audit.sql_lease import SqlLease
@@ -73,14 +74,14 @@ async def build(config: Config, runtime: Runtime) -> Application:
     clock, log = runtime.clock, runtime.log
     stores = await _stores(config, runtime)
     records, journal = stores.records, stores.journal
-    signer = load_signer(config.log.signing_key_file, config.log.origin)
+    state, signer = RevocationState(clock), load_signer(config.log.signing_key_file, config.log.origin)
     lease = SqlLease(stores.databases[0], clock, runtime.ids.new("hld"))
     sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
     bodies, heads = Bodies(stores.keyring, stores.security), CheckpointReader(stores.checkpoints, clock)
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     tree = Scrub(records, bodies, stores.tiles, stores.checkpoints, signer.verifier)
-    state = RevocationState(clock)
+    exported = exports(config.siem, stores.databases[0], bodies, heads, journal, runtime)
     follower = await _follower(stores, bodies, runtime)
 
     async def ready() -> None:
@@ -100,11 +101,11 @@ async def build(config: Config, runtime: Runtime) -> Application:
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
-            *(appender.run, sequencer.run, follower.run),
+            *(appender.run, sequencer.run, follower.run, *exported.tasks),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
         ),
         probes=(ready,),
-        closers=(stores.close,),
+        closers=(*exported.closers, stores.close),
         checks=LogChecks(records, heads, tree, clock).all(),
         search=stores.search(),
     )

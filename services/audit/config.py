@@ -6,10 +6,11 @@ Owns its shape and what may not be combined. Holds paths of secrets, never secre
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.audit.siem.config import SiemConfig
 from services.audit.tile_s3 import S3Config
 from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
-from services.kit.config import ServiceConfig
+from services.kit.config import Profile, ServiceConfig
 from services.kit.db import DatabaseConfig
 from services.kit.envelope import RootKeyConfig
 from services.kit.telemetry import TelemetryConfig
@@ -58,6 +59,8 @@ class Config:
     peers: PeersConfig = field(default_factory=PeersConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
+    siem: SiemConfig | None = None
+    """Where the log is exported to; nowhere by default."""
 
     def __post_init__(self) -> None:
         """Refuse what would undo a promise."""
@@ -65,3 +68,5 @@ class Config:
             raise ValueError("database, keys_database and checkpoint_database are three databases")
         if not self.keys_database.secure_delete and self.keys_database.url.startswith("sqlite"):
             raise ValueError("keys_database.secure_delete must be true")
+        if self.siem is not None and self.siem.in_clear and self.service.profile is not Profile.DEVELOPMENT:
+            raise ValueError("siem.url is https")

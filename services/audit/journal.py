@@ -40,6 +40,19 @@ class Journal:
         event.object.kind, event.object.id = "producer", producer
         await self._outbox.add(connection, event)
 
+    async def siem_started(self, sink: str) -> None:
+        """Record that this process begins to export the log to a sink."""
+        event = self._event("audit.siem.start")
+        event.object.kind, event.object.id = "sink", sink
+        await self._outbox.record(event)
+
+    async def siem_sent(self, connection: AsyncConnection, sink: str, opened: int) -> None:
+        """Record how many bodies were opened for a sink since the last such record."""
+        event = self._event("audit.siem.send")
+        event.object.kind, event.object.id = "sink", sink
+        event.details.count = opened
+        await self._outbox.add(connection, event)
+
     def _event(self, action: str) -> event_pb2.Event:
         event = self._outbox.event(action)
         event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, ROLE

@@ -1,6 +1,6 @@
-"""SQL of the sequencer's lease.
+"""SQL of the leases: the sequencer's, and those of the exports.
 
-Owns who holds it and its fencing token. Never decides what the holder does.
+Owns who holds each and its fencing token. Never decides what the holder does.
 """
 
 from sqlalchemy import select, update
@@ -9,17 +9,20 @@ from services.audit.tables import LEASES
 from services.kit.clock import Clock, milliseconds
 from services.kit.db import Database
 
-_MINE = LEASES.c.name == "sequencer"
+SEQUENCER = "sequencer"
+SIEM_HTTPS = "siem-https"
+SIEM_DIRECTORY = "siem-directory"
 
 
 class SqlLease:
-    """The sequencer's lease. Safety comes from the token that the checkpoint store compares, not from clocks."""
+    """A lease. The sequencer's safety comes from the token that the checkpoint store compares, not from clocks."""
 
     SECONDS = 3.0
 
-    def __init__(self, database: Database, clock: Clock, holder: str) -> None:
-        """Take the database and this process's name."""
+    def __init__(self, database: Database, clock: Clock, holder: str, name: str = SEQUENCER) -> None:
+        """Take the database, this process's name, and which lease."""
         self._database, self._clock, self._holder = database, clock, holder
+        self._wanted = LEASES.c.name == name
         self._token: int | None = None
         self._renew = 0.0
 
@@ -30,19 +33,19 @@ class SqlLease:
         now = milliseconds(self._clock.now())
         renew = self._clock.monotonic() + self.SECONDS / 2
         async with self._database.write() as connection:
-            row = (await connection.execute(select(LEASES).where(_MINE).with_for_update())).one()
+            row = (await connection.execute(select(LEASES).where(self._wanted).with_for_update())).one()
             if row.holder != self._holder and row.until_ms > now:
                 self._token = None
                 return None
             token: int = row.token + (row.holder != self._holder)
             values = {"holder": self._holder, "token": token, "until_ms": now + int(self.SECONDS * 1000)}
-            await connection.execute(update(LEASES).where(_MINE).values(values))
+            await connection.execute(update(LEASES).where(self._wanted).values(values))
         self._token, self._renew = token, renew
         return token
 
     async def surpass(self, fence: int) -> int:
         """Raise the held lease's token above `fence`."""
-        mine = _MINE & (LEASES.c.holder == self._holder)
+        mine = self._wanted & (LEASES.c.holder == self._holder)
         async with self._database.write() as connection:
             changed = await connection.execute(update(LEASES).where(mine).values(token=fence + 1))
         if not changed.rowcount:
@@ -53,7 +56,7 @@ class SqlLease:
 
     async def release(self) -> None:
         """Give the lease up, if held."""
-        mine = _MINE & (LEASES.c.holder == self._holder)
+        mine = self._wanted & (LEASES.c.holder == self._holder)
         async with self._database.write() as connection:
             await connection.execute(update(LEASES).where(mine).values(until_ms=0))
         self._token = None

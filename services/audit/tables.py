@@ -21,7 +21,7 @@ from sqlalchemy import (
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0004"
+REVISION = "0005"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -111,4 +111,12 @@ SECURITY = Table(
     Column("sealed", LargeBinary, nullable=False),
     Index("security_by_subject", "subject", "idx"),
     Index("security_by_period", "period"),
+)
+SIEM = Table(
+    "siem_cursors",
+    METADATA,
+    Column("sink", String(16), primary_key=True),
+    Column("next_idx", BigInteger, nullable=False),
+    Column("untold", BigInteger, nullable=False),
+    Column("told_ms", BigInteger),
 )

@@ -45,7 +45,7 @@ ALLOWED = {
     | {"authlib", "anyio", "certifi", "h11", "httpcore", "httpx"},
     "files": KIT | AWS | HTTP_SERVER,
     "billing": KIT | {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "stripe"},
-    "audit": KIT | AWS | {"rfc8785"},
+    "audit": KIT | AWS | {"rfc8785"} | {"anyio", "certifi", "h11", "httpcore", "httpx", "idna"},
     "gateway": KIT | {"xds-protos"},
 }
 

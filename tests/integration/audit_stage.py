@@ -69,6 +69,7 @@ class Stage:
         self._process: asyncio.subprocess.Process | None = None
         self.config = folder / "audit.toml"
         self.tiles = f'directory = "{folder / "log"}"'
+        self.extra = ""
 
     async def start(self) -> None:
         """Start and wait until it serves."""
@@ -147,6 +148,7 @@ origin = "{ORIGIN}"
 signing_key_file = "{self.folder / "signing.pem"}"
 [tiles]
 {self.tiles}
+{self.extra}
 """
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.cli.verify import export, log, receipt
+from deploy.cli.verify import export, log, receipt, siem
 from deploy.cli.verify.files import Files, opened
 from deploy.cli.verify.history import PROOF, History, parse_proof
 from deploy.cli.verify.note import LONGEST, BadError, Checkpoint, parse_key
@@ -23,6 +23,7 @@ Checks offline what a log has signed. Each PATH is one of:
   a checkpoint               it is signed; two of one size must be equal
   a consistency proof        "old N", hashes, empty line, the newer checkpoint: it continues the older one
   an export                  the archive of one's own data, or .jsonl with receipts: rows are as receipts say
+  an export to a SIEM        .jsonl, or a directory of them: an entry for every index, under signed checkpoints
   a log                      checkpoint and tile/...: a folder, zip or tar: whole, and nothing beside it
 With --log, receipts and checkpoints are also compared with that copy of the log: two checkpoints that both fit
 one log are consistent with each other. A copy of a log that is still written to must hold what its checkpoint covers,
@@ -63,11 +64,13 @@ class _Run:
     """One call of the command."""
 
     def __init__(self, trust: Trust, report: Report) -> None:
-        self._trust, self._report = trust, report
+        self._trust, self._report, self._alone = trust, report, True
         self._history = History()
+        self._exports: list[siem.Export] = []
 
     def run(self, paths: list[Path], copy: Path | None) -> None:
         """Judge each path, then what they say together."""
+        self._alone = copy is None
         waiting: list[Path] = []
         for path in paths:
             if not path.exists():
@@ -84,6 +87,9 @@ class _Run:
 
     def _each(self, path: Path) -> Iterator[Verdict]:
         try:
+            if parts := siem.files_of(path):
+                yield from self._siem(path, parts)
+                return
             with opened(path) as files:
                 if files is not None:
                     yield from self._archive(path, files)
@@ -106,6 +112,13 @@ class _Run:
             yield from export.verify_archive(str(path), files, self._trust, self._meet(path))
         else:
             raise BadError("neither a log (checkpoint) nor an export (activity.json or activity.jsonl)")
+
+    def _siem(self, path: Path, parts: list[Path]) -> Iterator[Verdict]:
+        for found in siem.verify(path, parts, self._trust, self._meet(path), alone=self._alone):
+            if isinstance(found, siem.Export):
+                self._exports.append(found)
+            else:
+                yield found
 
     def _file(self, path: Path) -> Iterator[Verdict]:
         data = _read(path)
@@ -137,10 +150,12 @@ class _Run:
                 head = self._trust.open(note)
                 heads = [(path, each) for path, each in self._history.heads if each.origin == head.origin]
                 roots = log.roots(files, head, (each.size for _, each in heads), _progress(head.size))
+                exports = [siem.compare(each, files, head) for each in self._exports]
         except BadError as error:
             yield Verdict(str(copy), "log", State.BAD, str(error))
             return
         yield self._held(copy, "log", head, f"log {head.origin}: all {head.size} entries are under its signed root")
+        yield from exports
         for path, each in heads:
             facts = {"size": each.size}
             if each.size > head.size:

@@ -74,6 +74,11 @@ def roots(
     return found
 
 
+def level_zero(files: Files, index: int, width: int) -> bytes:
+    """Return a tile of leaf hashes, as wide as that; raise BadError when the log has none."""
+    return _read(files, _Tile(0, index, width))
+
+
 class _Walk:
     """The right edge of the tree so far: what its unfinished tiles hold above level 0."""
 

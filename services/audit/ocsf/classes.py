@@ -139,7 +139,7 @@ _FILES: Mapping[str, Meaning] = {
     ),
 }
 _LOG: Mapping[str, Meaning] = {
-    **_all(Class.LOG, 3, "audit.account.export"),
+    **_all(Class.LOG, 3, "audit.account.export", "audit.siem.start", "audit.siem.send"),
     **_all(Class.LOG, 6, "audit.log.start"),
     **_all(Class.LOG, 7, "audit.log.stop"),
     **_other(
