@@ -1,4 +1,4 @@
-"""Owns an operator's way to auth: a channel with their personal certificate, and what is said when it refuses.
+"""Owns an operator's way to a service: a channel with their personal certificate, and what is said when it refuses.
 
 Must never ask as anybody else: without a certificate of one's own there is no way in.
 """
@@ -22,19 +22,22 @@ T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """Auth refused, or could not be asked. The text is for the operator."""
+    """A service refused, or could not be asked. The text is for the operator."""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where auth is and which authority both sides trust."""
+def add_flags(parser: argparse.ArgumentParser, service: str = "auth") -> None:
+    """Add the flags that say where the service is and which authority both sides trust."""
     usual = REPOSITORY / "var" / "certs" / "workload" / "ca.pem"
-    parser.add_argument("--auth", default=f"127.0.0.1:{Ports().auth}", help="where auth is, host:port")
+    port = getattr(Ports(), service)
+    parser.add_argument(f"--{service}", default=f"127.0.0.1:{port}", help=f"where {service} is, host:port")
     parser.add_argument("--bundle", type=Path, default=usual, help="the authority that signs workloads")
     parser.add_argument("--domain", default=DOMAIN, help="the trust domain")
 
 
 @contextmanager
-def channel(address: str, domain: str, bundle: Path, certificate: Path) -> Iterator[grpc.Channel]:
+def channel(
+    address: str, domain: str, bundle: Path, certificate: Path, service: str = "auth"
+) -> Iterator[grpc.Channel]:
     """Open a channel with a certificate; its key is beside it, ``.key``.
 
     Raises:
@@ -44,16 +47,16 @@ def channel(address: str, domain: str, bundle: Path, certificate: Path) -> Itera
         read = [path.read_bytes() for path in (bundle, certificate.with_suffix(".key"), certificate)]
     except OSError as error:
         raise RefusedError(f"cannot read {error.filename}") from None
-    options = (("grpc.ssl_target_name_override", f"auth.{domain}"), ("grpc.enable_http_proxy", 0))
+    options = (("grpc.ssl_target_name_override", f"{service}.{domain}"), ("grpc.enable_http_proxy", 0))
     with grpc.secure_channel(address, grpc.ssl_channel_credentials(*read), options) as made:
         yield made
 
 
-def ask(call: Callable[[], T]) -> T:
+def ask(call: Callable[[], T], service: str = "auth") -> T:
     """Make a call.
 
     Raises:
-        RefusedError: With auth's reason and its constant text, or that it could not be reached.
+        RefusedError: With the service's reason and its constant text, or that it could not be reached.
     """
     try:
         return call()
@@ -61,5 +64,5 @@ def ask(call: Callable[[], T]) -> T:
         failed = cast("grpc.Call", error)  # what every call of a blocking stub raises
         reason = reason_of(failed)
         raise RefusedError(
-            f"{reason}: {failed.details()}" if reason else f"auth does not answer: {failed.code().name}"
+            f"{reason}: {failed.details()}" if reason else f"{service} does not answer: {failed.code().name}"
         ) from None

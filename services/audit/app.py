@@ -13,13 +13,10 @@ from services.audit.bodies import Bodies
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import LogChecks
 from services.audit.config import Config, TilesConfig
-from services.audit.erasure import Eraser
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
-from services.audit.retention import security
-from services.audit.retention.security import SecurityRecords
-from services.audit.retention.sql_erasures import SqlErasures
+from services.audit.retention.app import Remains, Retention, remains, retention
 from services.audit.scrub import Scrub
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.siem.app import exports
@@ -30,6 +27,7 @@ from services.audit.store import TileStore
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles, connect
 from services.kit.assertion import AssertionVerifier
+from services.kit.clock import Clock
 from services.kit.config import ConfigError
 from services.kit.db import Database
 from services.kit.erasure import Follower
@@ -54,7 +52,7 @@ class _Stores:
     journal: Journal
     records: SqlLog
     keyring: Keyring
-    security: SecurityRecords
+    remains: Remains
     tiles: TileStore
     checkpoints: SqlCheckpoints
 
@@ -65,6 +63,7 @@ class _Stores:
     async def close(self) -> None:
         await self.journal.stopped()
         await self.tiles.close()
+        await self.remains.cold.close()
         for each in self.databases:
             await each.close()
 
@@ -75,14 +74,16 @@ async def build(config: Config, runtime: Runtime) -> Application:
     stores = await _stores(config, runtime)
     records, journal = stores.records, stores.journal
     state, signer = RevocationState(clock), load_signer(config.log.signing_key_file, config.log.origin)
-    lease = SqlLease(stores.databases[0], clock, runtime.ids.new("hld"))
+    lease, vkey = SqlLease(stores.databases[0], clock, runtime.ids.new("hld")), signer.verifier.vkey
     sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
-    bodies, heads = Bodies(stores.keyring, stores.security), CheckpointReader(stores.checkpoints, clock)
+    left, heads = stores.remains, CheckpointReader(stores.checkpoints, clock)
+    bodies = Bodies(stores.keyring, left.security, left.cold)
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
     tree = Scrub(records, bodies, stores.tiles, stores.checkpoints, signer.verifier)
     exported = exports(config.siem, stores.databases[0], bodies, heads, journal, runtime)
-    follower = await _follower(stores, bodies, runtime)
+    keeping = retention(config.retention, runtime, stores.outbox, bodies, stores.keyring, heads, left)
+    follower = await _follower(stores, keeping, runtime)
 
     async def ready() -> None:
         await stores.databases[0].ping()
@@ -90,43 +91,38 @@ async def build(config: Config, runtime: Runtime) -> Application:
 
     await journal.started()
     return Application(
-        handlers=_handlers(
-            AppendHandlers(appender),
-            ActivityHandlers(activity),
-            LogHandlers(heads, stores.tiles, signer.verifier.vkey),
-            PracticesHandlers(records, activity, clock),
-            ReceiptHandlers(activity),
-        ),
+        handlers={
+            **_handlers(appender, activity, records, clock),
+            log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, stores.tiles, vkey, keeping.minimum),
+            **keeping.handlers,
+        },
         outbox=stores.outbox,
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
-            *(appender.run, sequencer.run, follower.run, *exported.tasks),
+            *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, *exported.tasks),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
         ),
         probes=(ready,),
         closers=(*exported.closers, stores.close),
-        checks=LogChecks(records, heads, tree, clock).all(),
+        checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks),
         search=stores.search(),
     )
 
 
-async def _follower(stores: _Stores, bodies: Bodies, runtime: Runtime) -> Follower:
+async def _follower(stores: _Stores, keeping: Retention, runtime: Runtime) -> Follower:
     database, auth = stores.databases[0], runtime.channels.get("auth")
-    records = SqlErasures(database, runtime.clock)
-    eraser = Eraser(records, bodies, stores.security, stores.keyring, stores.outbox, runtime.log)
-    made = Follower(database, auth, eraser.erase, session_pb2.ERASURE_PHASE_LOG, runtime.log)
+    made = Follower(database, auth, keeping.eraser.erase, session_pb2.ERASURE_PHASE_LOG, runtime.log)
     await made.load()
     return made
 
 
-def _handlers(append: object, activity: object, log: object, practices: object, receipts: object) -> Handlers:
+def _handlers(appender: Appender, activity: Activity, records: SqlLog, clock: Clock) -> Handlers:
     return {
-        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: append,
-        activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: activity,
-        log_pb2.DESCRIPTOR.services_by_name["LogService"]: log,
-        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: practices,
-        receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: receipts,
+        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender),
+        activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: ActivityHandlers(activity),
+        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: PracticesHandlers(records, activity, clock),
+        receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: ReceiptHandlers(activity),
     }
 
 
@@ -145,7 +141,7 @@ async def _stores(config: Config, runtime: Runtime) -> _Stores:
         journal=journal,
         records=SqlLog(database, runtime.clock, journal),
         keyring=Keyring(keys, root, "audit", runtime.clock),
-        security=SecurityRecords(Keyring(keys, root, security.KEYS, runtime.clock)),
+        remains=remains(config.retention, runtime, keys, root, database, journal),
         tiles=_tiles(config.tiles),
         checkpoints=SqlCheckpoints(heads),
     )

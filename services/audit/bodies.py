@@ -41,12 +41,19 @@ class Remains(Protocol):
         """Return the record of an event that arrives about such a person."""
 
 
+class Cold(Protocol):
+    """Bodies that are not at hand any more."""
+
+    async def find(self, index: int) -> bytes:
+        """Return the sealed body of an entry whose bundle is cold; empty when it has none there."""
+
+
 class Bodies:
     """Seals events and opens them again."""
 
-    def __init__(self, keys: Keys, remains: Remains) -> None:
-        """Take the subjects' keys, and what is kept when a subject has none any more."""
-        self._keys, self._remains = keys, remains
+    def __init__(self, keys: Keys, remains: Remains, cold: Cold) -> None:
+        """Take the subjects' keys, what is kept when a subject has none any more, and the cold store."""
+        self._keys, self._remains, self._cold = keys, remains, cold
 
     async def seal(
         self, events: Sequence[Event], producer: str, epoch: str, first: int, erased: Collection[str] = ()
@@ -70,12 +77,17 @@ class Bodies:
         return records
 
     async def open(self, kept: Kept) -> Opening | None:
-        """Return what opens the entry, or None when its body or the subject's key is no more."""
+        """Return what opens the entry, or None when its body or the subject's key is no more.
+
+        Raises:
+            Fault: RECORDS_AWAY: its body is cold and cannot be fetched.
+        """
         key = await self._keys.get(kept.subject or NOBODY)
-        if key is None or not kept.sealed:
+        sealed = kept.sealed or (b"" if key is None else await self._cold.find(kept.index))
+        if key is None or not sealed:
             return None
         _, body_key = derive(key, kept.event_id)
-        body = unseal(body_key, kept.sealed, context(_BODY, kept.subject, kept.event_id))
+        body = unseal(body_key, sealed, context(_BODY, kept.subject, kept.event_id))
         return Opening(body[: leaf.SALT_BYTES], body[leaf.SALT_BYTES :])
 
 

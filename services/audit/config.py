@@ -6,6 +6,7 @@ Owns its shape and what may not be combined. Holds paths of secrets, never secre
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.audit.retention.policy import RetentionConfig
 from services.audit.siem.config import SiemConfig
 from services.audit.tile_s3 import S3Config
 from services.kit.checks import ChecksConfig
@@ -56,6 +57,7 @@ class Config:
     public_url: str
     """The issuer of assertions, such as "https://localhost:8443"."""
     audience: str = "valv"
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     peers: PeersConfig = field(default_factory=PeersConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)

@@ -10,3 +10,6 @@ LOG_HALTED = Reason("LOG_HALTED", Code.UNAVAILABLE, "The log does not agree with
 NOT_YET_PROVABLE = Reason(
     "NOT_YET_PROVABLE", Code.FAILED_PRECONDITION, "No signed checkpoint covers it yet. Try again shortly."
 )
+RECORDS_AWAY = Reason("RECORDS_AWAY", Code.UNAVAILABLE, "Older records cannot be fetched right now. Try again shortly.")
+LOG_PRUNED = Reason("LOG_PRUNED", Code.NOT_FOUND, "The log does not serve entries this old any more.")
+HOLD_RELEASED = Reason("HOLD_RELEASED", Code.FAILED_PRECONDITION, "The hold was released before.")

@@ -8,7 +8,9 @@ from google.api.httpbody_pb2 import HttpBody
 from services.audit import wire
 from services.audit.activity import Activity, Shown
 from services.audit.appender import Appender, Place
+from services.audit.errors import LOG_PRUNED
 from services.audit.practices import judge
+from services.audit.retention.minimum import Minimum
 from services.audit.sequencer import CheckpointReader
 from services.audit.sql import SqlLog
 from services.audit.store import TileStore
@@ -120,9 +122,9 @@ class ReceiptHandlers:
 class LogHandlers:
     """LogService."""
 
-    def __init__(self, heads: CheckpointReader, tiles: TileStore, vkey: str) -> None:
-        """Take what is public: the checkpoint, the tiles and the key."""
-        self._heads, self._tiles, self._vkey = heads, tiles, vkey
+    def __init__(self, heads: CheckpointReader, tiles: TileStore, vkey: str, minimum: Minimum) -> None:
+        """Take what is public: the checkpoint, the tiles, the key, and the index below which nothing is."""
+        self._heads, self._tiles, self._vkey, self._minimum = heads, tiles, vkey, minimum
 
     async def get_checkpoint(self, request: log_pb2.GetCheckpointRequest, call: Call) -> HttpBody:
         """Return the latest signed checkpoint."""
@@ -141,12 +143,19 @@ class LogHandlers:
             raise Fault(NOT_FOUND) from None
         if latest is None or tile.leaves > latest[1].size:
             raise Fault(NOT_FOUND)
+        if await self._minimum.hides(tile):
+            raise Fault(LOG_PRUNED)
         data = await self._tiles.get(tile)
         if data is None:
             raise Fault(NOT_FOUND)
         age = "max-age=31536000, immutable" if tile.full else "max-age=60"
         call.reply_metadata.append(("cache-control", f"public, {age}"))
         return HttpBody(content_type=_OCTETS, data=data)
+
+    async def get_minimum_index(self, request: log_pb2.GetMinimumIndexRequest, call: Call) -> HttpBody:
+        """Return the minimum index."""
+        call.reply_metadata.append(("cache-control", "public, max-age=60"))
+        return HttpBody(content_type=_TEXT, data=f"{await self._minimum.index()}\n".encode())
 
     async def get_key(self, request: log_pb2.GetKeyRequest, call: Call) -> HttpBody:
         """Return the log's verifier key."""

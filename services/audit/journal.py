@@ -53,6 +53,35 @@ class Journal:
         event.details.count = opened
         await self._outbox.add(connection, event)
 
+    async def hold_cleared(self, connection: AsyncConnection, hold_id: str, dropped: int) -> None:
+        """Record that what only a released hold kept is gone: so many bodies, and its key."""
+        event = self._event("audit.hold.clear")
+        event.object.kind, event.object.id = "hold", hold_id
+        event.details.count = dropped
+        await self._outbox.add(connection, event)
+
+    async def swept(self, connection: AsyncConnection, cooled: int, expired: int) -> None:
+        """Record that retention was applied: so many bundles went to the cold store, so many records away."""
+        event = self._event("audit.retention.sweep")
+        event.details.count = expired
+        await self._outbox.add(connection, event)
+        if cooled:
+            event = self._event("audit.retention.cool")
+            event.details.count = cooled
+            await self._outbox.add(connection, event)
+
+    async def pruned(self, connection: AsyncConnection, minimum: int) -> None:
+        """Record that the public log serves nothing below this index any more."""
+        event = self._event("audit.retention.prune")
+        event.details.count = minimum
+        await self._outbox.add(connection, event)
+
+    async def shredded(self, connection: AsyncConnection, month: str) -> None:
+        """Record that the key of a month, such as "2026-11", is destroyed."""
+        event = self._event("audit.retention.shred")
+        event.details.version = month
+        await self._outbox.add(connection, event)
+
     def _event(self, action: str) -> event_pb2.Event:
         event = self._outbox.event(action)
         event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, ROLE

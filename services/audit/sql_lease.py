@@ -1,4 +1,4 @@
-"""SQL of the leases: the sequencer's, and those of the exports.
+"""SQL of the leases: the sequencer's, that of retention, and those of the exports.
 
 Owns who holds each and its fencing token. Never decides what the holder does.
 """
@@ -12,6 +12,7 @@ from services.kit.db import Database
 SEQUENCER = "sequencer"
 SIEM_HTTPS = "siem-https"
 SIEM_DIRECTORY = "siem-directory"
+RETENTION = "retention"
 
 
 class SqlLease:

@@ -26,6 +26,10 @@ class ErasedError(Exception):
         self.subjects = subjects
 
 
+class HoldsChangedError(Exception):
+    """A legal hold began or ended since the holds were read."""
+
+
 class ConflictError(Exception):
     """A write-once object exists with other bytes, or a compare-and-swap found something else."""
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0005"
+REVISION = "0006"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -119,4 +119,47 @@ SIEM = Table(
     Column("next_idx", BigInteger, nullable=False),
     Column("untold", BigInteger, nullable=False),
     Column("told_ms", BigInteger),
+)
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("id", String(30), primary_key=True),
+    Column("subject", String(30), nullable=False),
+    Column("since_ms", BigInteger),
+    Column("until_ms", BigInteger),
+    Column("cause", String(16), nullable=False),
+    Column("secret", Boolean, nullable=False),
+    Column("placed_ms", BigInteger, nullable=False),
+    Column("placed_by", String(96), nullable=False),
+    Column("released_ms", BigInteger),
+    Column("released_by", String(96), nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    Column("cleared", Boolean, nullable=False),
+)
+HELD = Table(
+    "held_bodies",
+    METADATA,
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("hold", String(30), ForeignKey("holds.id"), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("held_by_hold", "hold", "idx"),
+)
+RETENTION = Table(
+    "retention",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("cold_below", BigInteger, nullable=False),
+    Column("expired_below", BigInteger, nullable=False),
+    Column("minimum", BigInteger, nullable=False),
+    Column("swept_ms", BigInteger),
+    Column("kept_from", BigInteger),
+    Column("cooled", BigInteger, nullable=False),
+    Column("expired", BigInteger, nullable=False),
+)
+COLD = Table(
+    "cold_bundles",
+    METADATA,
+    Column("bundle", BigInteger, primary_key=True, autoincrement=False),
+    Column("period", String(7), nullable=False),
+    Index("cold_by_period", "period"),
 )

@@ -43,6 +43,11 @@ class Tile:
         return self.width == WIDTH
 
     @property
+    def end(self) -> int:
+        """The end index of the tile when it is full: it covers the entries before."""
+        return (self.index + 1) << (HEIGHT * (max(self.level, 0) + 1))
+
+    @property
     def leaves(self) -> int:
         """The smallest size of a tree that has this tile."""
         return (self.index * WIDTH + self.width) << (HEIGHT * max(self.level, 0))

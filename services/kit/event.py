@@ -30,7 +30,7 @@ _TEXTS = {
     "factor": re.compile(r"[a-z][a-z0-9]*"),
     "state": re.compile(r"kept|broken|unknown|pending|succeeded|declined|failed"),
     "digest": re.compile(r"[0-9a-f]{64}"),
-    "cause": re.compile(r"owner|compromised|abuse|legal"),
+    "cause": re.compile(r"owner|compromised|abuse|legal|litigation|authority|investigation"),
     "provider": re.compile(r"[a-z][a-z0-9-]*"),
     "purpose": re.compile(r"[a-z][a-z0-9-]*"),
 }

@@ -80,6 +80,15 @@ class Keyring:
             raise KeyDestroyedError
         return key
 
+    async def living(self) -> list[str]:
+        """Return the owners that have a key, in order."""
+        table = self._table
+        alive = (table.c.purpose == self._purpose) & table.c.wrapped.is_not(None)
+        async with self._database.read() as connection:
+            return list(
+                (await connection.execute(select(table.c.owner).where(alive).order_by(table.c.owner))).scalars()
+            )
+
     async def destroy(self, owner: str) -> bool:
         """Destroy the owner's key, durably on return, whether or not there was one; tells whether there was."""
         table, own = self._table, self._own(owner)

@@ -72,6 +72,7 @@ _TABLE = (
     Practice("audit.gaps", "P5", period=10 * _MINUTE),
     Practice("audit.checkpoint_age", "P5", 5000, unit=Unit.MILLISECONDS, period=10 * _MINUTE),
     Practice("audit.tree_intact", "P5", period=10 * _MINUTE, seconds=300.0),
+    Practice("audit.retention_sweep", "P5", 2880, unit=Unit.MINUTES),
     *(Practice(f"{role}.clock", "P5", 1000, unit=Unit.MILLISECONDS) for role in _STORED),
     Practice("auth.password_parameters", "P6"),
     *(Practice(f"{role}.secrets_in_log", "P6", period=10 * _MINUTE) for role in _ALL),

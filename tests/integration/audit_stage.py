@@ -23,21 +23,39 @@ from tests.support.pki import Pki
 from tests.support.servers import free_ports
 from tests.unit.audit.world import ORIGIN, databases, migrate_all
 from valv.audit.v1 import append_pb2, event_pb2
-from valv.auth.v1 import session_pb2, session_pb2_grpc
+from valv.auth.v1 import erasure_pb2, erasure_pb2_grpc, session_pb2, session_pb2_grpc
 
 CLOCK = SystemClock()
 IDS = Ids(CLOCK)
 
 
-class Auth(session_pb2_grpc.WatchServiceServicer):
-    """Auth's stream: keys, then heartbeats."""
+class Auth(session_pb2_grpc.WatchServiceServicer, erasure_pb2_grpc.ErasureServiceServicer):
+    """Auth's stream: keys, then the orders to erase that are put in, and heartbeats."""
 
     def __init__(self, jwks: str) -> None:
         self._jwks = jwks
+        self.orders: list[session_pb2.ErasureOrder] = []
+        self.acknowledged: list[erasure_pb2.AcknowledgeRequest] = []
+
+    def order(self, account: str) -> None:
+        """Order the log to erase an account."""
+        order = session_pb2.ErasureOrder(sequence=len(self.orders) + 1, account_id=account)
+        order.phase = session_pb2.ERASURE_PHASE_LOG
+        self.orders.append(order)
+
+    async def Acknowledge(  # noqa: N802 - gRPC's name
+        self, request: erasure_pb2.AcknowledgeRequest, context: Any
+    ) -> erasure_pb2.AcknowledgeResponse:
+        self.acknowledged.append(request)
+        return erasure_pb2.AcknowledgeResponse()
 
     async def Watch(self, request: session_pb2.WatchRequest, context: Any) -> AsyncIterator[session_pb2.WatchResponse]:  # noqa: N802 - gRPC's name
         yield session_pb2.WatchResponse(sequence=1, keys=session_pb2.KeySet(jwks=self._jwks))
+        sent = 0
         while True:
+            for order in self.orders[sent:]:
+                yield session_pb2.WatchResponse(sequence=1, erasure=order)
+            sent = len(self.orders)
             yield session_pb2.WatchResponse(sequence=1, heartbeat=session_pb2.Heartbeat())
             await asyncio.sleep(0.1)
 
@@ -62,10 +80,12 @@ class Producer:
 class Stage:
     """One installation of the service in a folder; its process can be killed and started again."""
 
-    def __init__(self, folder: Path, pki: Pki, signer: Signer, auth: str, stores: dict[str, DatabaseConfig]) -> None:
-        self.folder, self.pki, self.signer = folder, pki, signer
+    def __init__(
+        self, folder: Path, pki: Pki, signer: Signer, auth: Auth, address: str, stores: dict[str, DatabaseConfig]
+    ) -> None:
+        self.folder, self.pki, self.signer, self.auth = folder, pki, signer, auth
         (self.port,) = free_ports(1)
-        self._auth, self._stores = auth, stores
+        self._auth, self._stores = address, stores
         self._process: asyncio.subprocess.Process | None = None
         self.config = folder / "audit.toml"
         self.tiles = f'directory = "{folder / "log"}"'
@@ -163,12 +183,13 @@ async def stage(folder: Path, stores: dict[str, DatabaseConfig] | None = None) -
     pki.issue(["auth", "files", "billing", "audit", "gateway", "envoy", "shop"])
     signer = Signer(CLOCK)
     async with AsyncExitStack() as stack:
-        auth = grpc.aio.server()
-        session_pb2_grpc.add_WatchServiceServicer_to_server(Auth(signer.jwks), auth)
-        port = auth.add_secure_port("127.0.0.1:0", pki.material("auth").server_credentials())
-        await auth.start()
-        stack.push_async_callback(auth.stop, 0)
-        made = Stage(folder, pki, signer, f"127.0.0.1:{port}", stores)
+        auth, server = Auth(signer.jwks), grpc.aio.server()
+        session_pb2_grpc.add_WatchServiceServicer_to_server(auth, server)
+        erasure_pb2_grpc.add_ErasureServiceServicer_to_server(auth, server)
+        port = server.add_secure_port("127.0.0.1:0", pki.material("auth").server_credentials())
+        await server.start()
+        stack.push_async_callback(server.stop, 0)
+        made = Stage(folder, pki, signer, auth, f"127.0.0.1:{port}", stores)
         stack.push_async_callback(made.stop)
         yield made
 

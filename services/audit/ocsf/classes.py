@@ -26,7 +26,7 @@ class Class(Enum):
 
 
 _CAPTIONS: Mapping[Class, Mapping[int, str]] = {
-    Class.LOG: {3: "Export", 6: "Start", 7: "Stop"},
+    Class.LOG: {2: "Delete", 3: "Export", 4: "Archive", 6: "Start", 7: "Stop"},
     Class.FINDING: {1: "Create"},
     Class.ACCOUNT: {
         1: "Create",
@@ -140,6 +140,9 @@ _FILES: Mapping[str, Meaning] = {
 }
 _LOG: Mapping[str, Meaning] = {
     **_all(Class.LOG, 3, "audit.account.export", "audit.siem.start", "audit.siem.send"),
+    **_all(Class.LOG, 2, "audit.retention.sweep"),
+    **_all(Class.LOG, 3, "audit.account.export"),
+    **_all(Class.LOG, 4, "audit.retention.cool"),
     **_all(Class.LOG, 6, "audit.log.start"),
     **_all(Class.LOG, 7, "audit.log.stop"),
     **_other(
@@ -147,6 +150,11 @@ _LOG: Mapping[str, Meaning] = {
         {
             "audit.alarm.open": "Alarm Open",
             "audit.alarm.close": "Alarm Close",
+            "audit.hold.clear": "Hold Clear",
+            "audit.hold.place": "Hold Place",
+            "audit.hold.release": "Hold Release",
+            "audit.retention.prune": "Prune",
+            "audit.retention.shred": "Key Destroy",
         },
     ),
 }
@@ -168,8 +176,11 @@ _REST: Mapping[str, Meaning] = {
         Class.API,
         2,
         "audit.activity.list",
+        "audit.hold.list",
         "audit.receipt.deliver",
         "audit.receipt.read",
+        "audit.remains.list",
+        "audit.retention.preview",
         "auth.account.export",
         "auth.erasure.read",
         "auth.factor.list",

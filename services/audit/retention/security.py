@@ -5,7 +5,7 @@ records of a month. Says nothing that leads to a person but opaque ids. One that
 the entry's salt is gone with the person's key. Never stores keys.
 """
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,15 +13,21 @@ from typing import Protocol
 from services.audit import leaf
 from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical, parse
+from services.audit.retention.held import Held, HeldBodies
 from services.audit.store import Minimal, Record
 from services.kit.envelope import context, seal, unseal
 from services.kit.event import Event, Target
+from services.kit.faults import INVALID_ARGUMENT, Fault
 from services.kit.ids import is_id
 from services.kit.keyring import KeyDestroyedError
 
 KEYS = "audit-period"
 """What the months' keys are for, in the keys database."""
 _SEALED = "valv/audit/security/v1"
+DEFAULT_PAGE = 50
+MAX_PAGE = 200
+MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+"""The form of a month: the owner of its key."""
 _SESSION = "ses_"
 _SPENT = "spent"
 """Owner of the key that salts the leaves of events that came when the time of their month was over."""
@@ -39,28 +45,31 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptSecurity:
-    """A security record as it is stored."""
+    """What stays of an event about an erased person, as it is stored."""
 
     index: int
     event_id: str
     subject: str
-    minimal: Minimal
+    minimal: Minimal | None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityRecord:
-    """A security record, opened."""
+    """What stays of an event about an erased person, opened."""
 
     index: int
     event: Event
     source: Source
+    held: bool = False
+    """A legal hold keeps it whole."""
 
 
 class Store(Protocol):
     """Where security records are found."""
 
     async def security(self, subject: str, before: int | None, limit: int) -> list[KeptSecurity]:
-        """Return the person's records below index `before`, newest first."""
+        """Return what stays of the person's records below index `before`, newest first."""
 
 
 def period(time: datetime) -> str:
@@ -107,9 +116,9 @@ class SecurityRecords:
         return Record(source, event.id, event.subject, entry, b"", minimal=minimal)
 
     async def open(self, kept: KeptSecurity) -> SecurityRecord | None:
-        """Return what the record says, or None when its month's key was destroyed."""
-        key = await self._keys.get(kept.minimal.period)
-        if key is None:
+        """Return what the record says, or None when there is none or its month's key was destroyed."""
+        key = await self._keys.get(kept.minimal.period) if kept.minimal is not None else None
+        if key is None or kept.minimal is None:
             return None
         _, body_key = derive(key, kept.event_id)
         event, source = parse(unseal(body_key, kept.minimal.sealed, _bound(kept.subject, kept.event_id)))
@@ -117,16 +126,34 @@ class SecurityRecords:
 
 
 class SecurityReader:
-    """A person's security records, for operators. Whoever asks is recorded by the policy of the call that asks."""
+    """What stays of an erased person's records, for operators. Whoever asks is recorded by the policy of the call."""
 
-    def __init__(self, store: Store, records: SecurityRecords) -> None:
+    def __init__(self, store: Store, records: SecurityRecords, held: HeldBodies) -> None:
         """Take where they are and what opens them."""
-        self._store, self._records = store, records
+        self._store, self._records, self._held = store, records, held
 
-    async def page(self, subject: str, before: int | None, limit: int) -> Sequence[SecurityRecord]:
-        """Return at most `limit` records of an erased person below index `before`, newest first."""
-        opened = [await self._records.open(kept) for kept in await self._store.security(subject, before, limit)]
-        return [record for record in opened if record is not None]
+    async def page(self, subject: str, before: int | None, size: int) -> tuple[list[SecurityRecord], int | None]:
+        """Return a page of an erased person's records below index `before`, newest first, whole if held.
+
+        The second value is the index that the next page is below; None at the end.
+
+        Raises:
+            Fault: INVALID_ARGUMENT: no such page size.
+        """
+        if not 0 <= size <= MAX_PAGE:
+            raise Fault(INVALID_ARGUMENT, field="page_size")
+        limit = size or DEFAULT_PAGE
+        kept = await self._store.security(subject, before, limit + 1)
+        opened = [await self._open(each) for each in kept[:limit]]
+        more = kept[limit - 1].index if len(kept) > limit else None
+        return [record for record in opened if record is not None], more
+
+    async def _open(self, kept: KeptSecurity) -> SecurityRecord | None:
+        opening = await self._held.open(kept.held, kept.event_id) if kept.held is not None else None
+        if opening is None:
+            return await self._records.open(kept)
+        event, source = parse(opening.event)
+        return SecurityRecord(kept.index, event, source, held=True)
 
 
 def _sealed(event: Event, source: Source, key: bytes) -> Minimal:

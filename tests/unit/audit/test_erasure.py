@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,63 +22,25 @@ from services.audit.entry_keys import derive
 from services.audit.erasure import Eraser, Reduced
 from services.audit.event import canonical
 from services.audit.leaf import entry
-from services.audit.retention.security import SecurityReader, SecurityRecord, reduced
+from services.audit.retention.security import SecurityRecord, reduced
 from services.audit.retention.sql_erasures import SqlErasures
 from services.audit.tables import ENTRIES, SECURITY
 from services.kit.envelope import FileRootKey
 from services.kit.event import Actor, ActorKind, Event, Origin, Outcome, Target
 from services.kit.faults import Fault
 from services.kit.keyring import Keyring
-from services.kit.outbox import Outbox
-from services.kit.telemetry import Log
+from tests.unit.audit.fuse import Fuse, PowerCutError
 from tests.unit.audit.world import World, make_world
 
 
-class PowerCutError(Exception):
-    """The process dies here."""
-
-
-class Fuse:
-    """Lets so many calls through to what it guards, then cuts the power, before or after the call."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def guard(self, target: object) -> Any:
-        fuse = self
-
-        class Guarded:
-            def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
-                method = getattr(target, name)
-
-                async def call(*given: object) -> object:
-                    fuse.burn()
-                    result = await method(*given)
-                    fuse.burn()
-                    return result
-
-                return call
-
-        return Guarded()
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise PowerCutError
-
-
 def eraser(world: World, fuse: Fuse | None = None) -> Eraser:
-    records: Any = SqlErasures(world.database, world.clock)
-    keys: Any = world.keyring
-    outbox: Any = Outbox(world.database, world.clock, world.ids)
-    if fuse is not None:
-        records, keys = fuse.guard(records), fuse.guard(keys)
-    return Eraser(records, world.bodies, world.security, keys, outbox, Log("test"))
+    if fuse is None:
+        return world.eraser()
+    return world.eraser(fuse.guard(world.erasures), fuse.guard(world.keyring))
 
 
 async def remains(world: World, subject: str) -> list[SecurityRecord]:
-    reader = SecurityReader(SqlErasures(world.database, world.clock), world.security)
-    return list(await reader.page(subject, None, 1000))
+    return (await world.reader().page(subject, None, 200))[0]
 
 
 async def bodies(world: World, subject: str) -> list[bytes]:
@@ -160,7 +121,7 @@ async def test_the_bodies_leave_the_rows_so_that_an_old_copy_of_the_key_opens_no
             return old
 
     kept = await world.records.page(anna, None, 10)
-    assert [await Bodies(OldCopy(), world.security).open(each) for each in kept] == [None] * 3
+    assert [await Bodies(OldCopy(), world.security, world.cold).open(each) for each in kept] == [None] * 3
 
 
 @pytest.mark.clause("P14")
@@ -246,7 +207,7 @@ async def test_a_replica_that_still_has_the_key_seals_nothing_under_it_any_more(
     anna, bo = world.ids.new("usr"), world.ids.new("usr")
     await world.fill(1, anna)
     root = FileRootKey(world.folder / "root")
-    other = Bodies(Keyring(world.keys_database, root, "audit", world.clock), world.security)
+    other = Bodies(Keyring(world.keys_database, root, "audit", world.clock), world.security, world.cold)
     appender = Appender(world.records, other, wire.event_of, world.sequencer.require_sound, world.sequencer.wake)
     committer = asyncio.create_task(appender.run())
     warm = world.event(anna)
@@ -285,14 +246,11 @@ async def test_an_erasure_is_many_short_transactions_between_which_others_append
     sizes: list[int] = []
 
     class Watched(SqlErasures):
-        async def reduce(self, subject: str, records: Sequence[Reduced]) -> None:
+        async def reduce(self, subject: str, records: Sequence[Reduced], active: Collection[str]) -> None:
             sizes.append(len(records))
-            await super().reduce(subject, records)
+            await super().reduce(subject, records, active)
 
-    outbox = Outbox(world.database, world.clock, world.ids)
-    records = Watched(world.database, world.clock)
-    work = Eraser(records, world.bodies, world.security, world.keyring, outbox, Log("test"))
-    running = asyncio.create_task(work.erase(anna))
+    running = asyncio.create_task(world.eraser(Watched(world.database, world.clock)).erase(anna))
     appended_meanwhile = 0
     while not running.done():
         await world.append(world.event())

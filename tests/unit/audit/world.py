@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -17,10 +18,20 @@ from services.audit.appender import Appender, Place
 from services.audit.bodies import Bodies
 from services.audit.checkpoint import Checkpoint, open_checkpoint
 from services.audit.checkpoints import SqlCheckpoints
+from services.audit.erasure import Eraser, Openers
 from services.audit.journal import Journal
 from services.audit.note import Signer
-from services.audit.retention import security
-from services.audit.retention.security import SecurityRecords
+from services.audit.retention import held, security
+from services.audit.retention.cold import ColdBodies
+from services.audit.retention.cold_directory import ColdDirectory
+from services.audit.retention.held import HeldBodies
+from services.audit.retention.policy import RetentionConfig
+from services.audit.retention.release import Releaser
+from services.audit.retention.security import SecurityReader, SecurityRecords
+from services.audit.retention.sql_erasures import SqlErasures
+from services.audit.retention.sql_holds import SqlHolds
+from services.audit.retention.sql_sweep import SqlSweep
+from services.audit.retention.sweep import Sweeper
 from services.audit.scrub import Scrub
 from services.audit.sequencer import CheckpointReader, Sequencer
 from services.audit.sql import SqlLog
@@ -55,6 +66,13 @@ class World:
     keyring: Keyring
     periods: Keyring
     security: SecurityRecords
+    hold_keys: Keyring
+    held: HeldBodies
+    holds: SqlHolds
+    sweeps: SqlSweep
+    cold_store: ColdDirectory
+    cold: ColdBodies
+    erasures: SqlErasures
     bodies: Bodies
     tiles: DirectoryTiles
     checkpoints: SqlCheckpoints
@@ -113,6 +131,25 @@ class World:
         """Return what compares the stores with the signed tree."""
         return Scrub(self.records, self.bodies, self.tiles, self.checkpoints, self.signer.verifier)
 
+    def eraser(self, records: Any = None, keys: Any = None) -> Eraser:
+        """Return what erases people, over other records and keys if given."""
+        openers = Openers(self.bodies, self.security, self.holds, self.held)
+        return Eraser(records or self.erasures, openers, keys or self.keyring, self.outbox, Log("test"))
+
+    def sweeper(self, policy: RetentionConfig | None = None, **other: Any) -> Sweeper:
+        """Return what applies a retention policy, over other parts if given."""
+        parts: dict[str, Any] = {"store": self.sweeps, "keys": self.periods, "cold": self.cold} | other
+        policy = policy or RetentionConfig()
+        return Sweeper(holds=self.holds, heads=self.heads, policy=policy, clock=self.clock, **parts)
+
+    def releaser(self, holds: Any = None, keys: Any = None) -> Releaser:
+        """Return what lets go what released holds kept, over other holds and keys if given."""
+        return Releaser(holds or self.holds, self.held, keys or self.hold_keys)
+
+    def reader(self) -> SecurityReader:
+        """Return what opens what stays of people who were erased."""
+        return SecurityReader(self.erasures, self.security, self.held)
+
     def another_sequencer(self) -> Sequencer:
         """Return the sequencer of a second process over the same stores."""
         lease = SqlLease(self.database, self.clock, self.ids.new("hld"))
@@ -161,9 +198,12 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
     outbox = Outbox(database, clock, ids)
     records = SqlLog(database, clock, Journal(outbox))
     root = FileRootKey(folder / "root")
-    keyring, periods = (Keyring(keys_database, root, purpose, clock) for purpose in ("audit", security.KEYS))
+    purposes = ("audit", security.KEYS, held.KEYS)
+    keyring, periods, hold_keys = (Keyring(keys_database, root, purpose, clock) for purpose in purposes)
     remains = SecurityRecords(periods)
-    bodies, tiles = Bodies(keyring, remains), DirectoryTiles(folder / "log")
+    sweeps, cold_store = SqlSweep(database, Journal(outbox)), ColdDirectory(folder / "cold")
+    cold = ColdBodies(cold_store, periods, sweeps)
+    bodies, tiles = Bodies(keyring, remains, cold), DirectoryTiles(folder / "log")
     checkpoints = SqlCheckpoints(heads_database)
     signer = Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(key))
     lease = SqlLease(database, clock, ids.new("hld"))
@@ -182,6 +222,13 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
         keyring=keyring,
         periods=periods,
         security=remains,
+        hold_keys=hold_keys,
+        held=HeldBodies(hold_keys),
+        holds=SqlHolds(database, Journal(outbox)),
+        sweeps=sweeps,
+        cold_store=cold_store,
+        cold=cold,
+        erasures=SqlErasures(database, clock),
         bodies=bodies,
         tiles=tiles,
         checkpoints=checkpoints,

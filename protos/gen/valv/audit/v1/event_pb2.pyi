@@ -282,7 +282,8 @@ class Details(_message.Message):
     """SHA-256 of what was published, hexadecimal."""
     cause: _builtins.str
     """Why it was done: why an account is disabled ("owner", "compromised",
-    "abuse" or "legal").
+    "abuse" or "legal"), or why records are held ("litigation", "authority" or
+    "investigation").
     """
     provider: _builtins.str
     """Id of a third party in the configuration, such as "mail"."""

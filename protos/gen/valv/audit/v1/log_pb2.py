@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17valv/audit/v1/log.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cvalv/options/v1/policy.proto\"\x16\n\x14GetCheckpointRequest\"\x1e\n\x0eGetTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x0f\n\rGetKeyRequest2\xbd\x03\n\nLogService\x12\x97\x01\n\rGetCheckpoint\x12#.valv.audit.v1.GetCheckpointRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/log/checkpoint\x12\x8f\x01\n\x07GetTile\x12\x1d.valv.audit.v1.GetTileRequest\x1a\x14.google.api.HttpBody\"O\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/log/tile/{path=**}\x12\x82\x01\n\x06GetKey\x12\x1c.valv.audit.v1.GetKeyRequest\x1a\x14.google.api.HttpBody\"D\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\n\x12\x08/log/keyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17valv/audit/v1/log.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cvalv/options/v1/policy.proto\"\x16\n\x14GetCheckpointRequest\"\x18\n\x16GetMinimumIndexRequest\"\x1e\n\x0eGetTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x0f\n\rGetKeyRequest2\xde\x04\n\nLogService\x12\x97\x01\n\rGetCheckpoint\x12#.valv.audit.v1.GetCheckpointRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/log/checkpoint\x12\x8f\x01\n\x07GetTile\x12\x1d.valv.audit.v1.GetTileRequest\x1a\x14.google.api.HttpBody\"O\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/log/tile/{path=**}\x12\x9e\x01\n\x0fGetMinimumIndex\x12%.valv.audit.v1.GetMinimumIndexRequest\x1a\x14.google.api.HttpBody\"N\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/log/minimum-index\x12\x82\x01\n\x06GetKey\x12\x1c.valv.audit.v1.GetKeyRequest\x1a\x14.google.api.HttpBody\"D\xca\xda\x18\x30\n\x05\x65nvoy\x10\x01 \x01*\x1f\x10\x03\x1a\x1bpublic; reveals only counts0\x01X\x01\x82\xd3\xe4\x93\x02\n\x12\x08/log/keyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\312\332\0300\n\005envoy\020\001 \001*\037\020\003\032\033public; reveals only counts0\001X\001\202\323\344\223\002\021\022\017/log/checkpoint'
   _globals['_LOGSERVICE'].methods_by_name['GetTile']._loaded_options = None
   _globals['_LOGSERVICE'].methods_by_name['GetTile']._serialized_options = b'\312\332\0300\n\005envoy\020\001 \001*\037\020\003\032\033public; reveals only counts0\001X\001\202\323\344\223\002\025\022\023/log/tile/{path=**}'
+  _globals['_LOGSERVICE'].methods_by_name['GetMinimumIndex']._loaded_options = None
+  _globals['_LOGSERVICE'].methods_by_name['GetMinimumIndex']._serialized_options = b'\312\332\0300\n\005envoy\020\001 \001*\037\020\003\032\033public; reveals only counts0\001X\001\202\323\344\223\002\024\022\022/log/minimum-index'
   _globals['_LOGSERVICE'].methods_by_name['GetKey']._loaded_options = None
   _globals['_LOGSERVICE'].methods_by_name['GetKey']._serialized_options = b'\312\332\0300\n\005envoy\020\001 \001*\037\020\003\032\033public; reveals only counts0\001X\001\202\323\344\223\002\n\022\010/log/key'
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=129
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=151
-  _globals['_GETTILEREQUEST']._serialized_start=153
-  _globals['_GETTILEREQUEST']._serialized_end=183
-  _globals['_GETKEYREQUEST']._serialized_start=185
-  _globals['_GETKEYREQUEST']._serialized_end=200
-  _globals['_LOGSERVICE']._serialized_start=203
-  _globals['_LOGSERVICE']._serialized_end=648
+  _globals['_GETMINIMUMINDEXREQUEST']._serialized_start=153
+  _globals['_GETMINIMUMINDEXREQUEST']._serialized_end=177
+  _globals['_GETTILEREQUEST']._serialized_start=179
+  _globals['_GETTILEREQUEST']._serialized_end=209
+  _globals['_GETKEYREQUEST']._serialized_start=211
+  _globals['_GETKEYREQUEST']._serialized_end=226
+  _globals['_LOGSERVICE']._serialized_start=229
+  _globals['_LOGSERVICE']._serialized_end=835
 # @@protoc_insertion_point(module_scope)

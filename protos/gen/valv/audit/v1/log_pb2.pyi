@@ -34,6 +34,23 @@ class GetCheckpointRequest(_message.Message):
 Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
 
 @_typing.final
+class GetMinimumIndexRequest(_message.Message):
+    """Asks for the minimum index."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMinimumIndexRequest: _TypeAlias = GetMinimumIndexRequest  # noqa: Y015
+
+@_typing.final
 class GetTileRequest(_message.Message):
     """Asks for a tile."""
 

@@ -46,6 +46,11 @@ class LogServiceStub:
                 request_serializer=valv_dot_audit_dot_v1_dot_log__pb2.GetTileRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetMinimumIndex = channel.unary_unary(
+                '/valv.audit.v1.LogService/GetMinimumIndex',
+                request_serializer=valv_dot_audit_dot_v1_dot_log__pb2.GetMinimumIndexRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetKey = channel.unary_unary(
                 '/valv.audit.v1.LogService/GetKey',
                 request_serializer=valv_dot_audit_dot_v1_dot_log__pb2.GetKeyRequest.SerializeToString,
@@ -71,6 +76,16 @@ class LogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMinimumIndex(self, request, context):
+        """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
+        bundles whose end index is not above it are not served. 0 in a log that is
+        not pruned. The specification names no address for it; this one is ours.
+        A decimal number and a newline, text/plain.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetKey(self, request, context):
         """Returns the log's verifier key (c2sp.org/signed-note vkey). text/plain.
         """
@@ -89,6 +104,11 @@ def add_LogServiceServicer_to_server(servicer, server):
             'GetTile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTile,
                     request_deserializer=valv_dot_audit_dot_v1_dot_log__pb2.GetTileRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetMinimumIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMinimumIndex,
+                    request_deserializer=valv_dot_audit_dot_v1_dot_log__pb2.GetMinimumIndexRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetKey': grpc.unary_unary_rpc_method_handler(
@@ -151,6 +171,33 @@ class LogService:
             target,
             '/valv.audit.v1.LogService/GetTile',
             valv_dot_audit_dot_v1_dot_log__pb2.GetTileRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMinimumIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.audit.v1.LogService/GetMinimumIndex',
+            valv_dot_audit_dot_v1_dot_log__pb2.GetMinimumIndexRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -38,6 +38,12 @@ class LogServiceStub:
     """Returns the latest signed checkpoint. text/plain."""
     GetTile: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetTileRequest, _httpbody_pb2.HttpBody]
     """Returns a tile or an entry bundle. application/octet-stream."""
+    GetMinimumIndex: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetMinimumIndexRequest, _httpbody_pb2.HttpBody]
+    """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
+    bundles whose end index is not above it are not served. 0 in a log that is
+    not pruned. The specification names no address for it; this one is ours.
+    A decimal number and a newline, text/plain.
+    """
     GetKey: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetKeyRequest, _httpbody_pb2.HttpBody]
     """Returns the log's verifier key (c2sp.org/signed-note vkey). text/plain."""
 
@@ -50,6 +56,12 @@ class LogServiceAsyncStub(LogServiceStub):
     """Returns the latest signed checkpoint. text/plain."""
     GetTile: _aio.UnaryUnaryMultiCallable[_log_pb2.GetTileRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns a tile or an entry bundle. application/octet-stream."""
+    GetMinimumIndex: _aio.UnaryUnaryMultiCallable[_log_pb2.GetMinimumIndexRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
+    bundles whose end index is not above it are not served. 0 in a log that is
+    not pruned. The specification names no address for it; this one is ours.
+    A decimal number and a newline, text/plain.
+    """
     GetKey: _aio.UnaryUnaryMultiCallable[_log_pb2.GetKeyRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns the log's verifier key (c2sp.org/signed-note vkey). text/plain."""
 
@@ -71,6 +83,18 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Returns a tile or an entry bundle. application/octet-stream."""
+
+    @_abc_1.abstractmethod
+    def GetMinimumIndex(
+        self,
+        request: _log_pb2.GetMinimumIndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
+        bundles whose end index is not above it are not served. 0 in a log that is
+        not pruned. The specification names no address for it; this one is ours.
+        A decimal number and a newline, text/plain.
+        """
 
     @_abc_1.abstractmethod
     def GetKey(

@@ -87,6 +87,7 @@ export const problems = {
   "problem.QUOTA_EXCEEDED": "There is no room left for this file. Delete something first.",
   "problem.BODY_TOO_LARGE": "It is too large.",
   "problem.NOT_YET_PROVABLE": "The log has not been signed that far yet. Try again in a moment.",
+  "problem.RECORDS_AWAY": "Older records cannot be fetched right now. Try again in a moment.",
   "problem.CARD_FIELDS": "The payment gateway's card fields could not be loaded. Nothing was saved.",
 
   "decline.generic_decline": "Your bank declined the payment.",

@@ -29,6 +29,7 @@ export const promises = {
   "check.audit.gaps": "Records missing from the log: {count}",
   "check.audit.checkpoint_age": "Longest wait for a signature, in milliseconds: {count}",
   "check.audit.tree_intact": "Parts of the log that are not as they were signed: {count}",
+  "check.audit.retention_sweep": "Minutes since retention was last applied: {count}",
   "check.billing.card_numbers_in_store": "Card numbers in our own store: {count}",
   "check.billing.gateway_tls": "Encryption of our connection to the payment gateway, in bits: {count}",
   "check.files.ciphertext_at_rest": "Stored files that are not ciphertext: {count}",

@@ -89,6 +89,7 @@ export const problems: Readonly<Record<keyof typeof en, string>> = {
   "problem.QUOTA_EXCEEDED": "Det finns ingen plats kvar för den här filen. Radera något först.",
   "problem.BODY_TOO_LARGE": "Det är för stort.",
   "problem.NOT_YET_PROVABLE": "Loggen är inte signerad så långt ännu. Försök igen om en stund.",
+  "problem.RECORDS_AWAY": "Äldre poster kan inte hämtas just nu. Försök igen om en stund.",
   "problem.CARD_FIELDS": "Betalväxelns kortfält kunde inte hämtas. Inget sparades.",
 
   "decline.generic_decline": "Din bank nekade betalningen.",

@@ -31,6 +31,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "check.audit.gaps": "Poster som saknas i loggen: {count}",
   "check.audit.checkpoint_age": "Längsta väntan på en signatur, i millisekunder: {count}",
   "check.audit.tree_intact": "Delar av loggen som inte är som när de signerades: {count}",
+  "check.audit.retention_sweep": "Minuter sedan loggen senast gallrades: {count}",
   "check.billing.card_numbers_in_store": "Kortnummer i vår egen databas: {count}",
   "check.billing.gateway_tls": "Kryptering av vår förbindelse med betalväxeln, i bitar: {count}",
   "check.files.ciphertext_at_rest": "Lagrade filer som inte är krypterade: {count}",

@@ -1,0 +1,172 @@
+"""SQL of the sweep: bundles of entries, how far retention has come, and what is recorded of it.
+
+Owns the transaction of each step; what a step changed is counted in it, so that no crash loses a count. Opens no body.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.audit.journal import Journal
+from services.audit.retention.holds import Hold
+from services.audit.retention.sql_holds import lock, require_active
+from services.audit.retention.sweep import BodiesChangedError, Preview, Row, State
+from services.audit.store import HoldsChangedError
+from services.audit.tables import COLD, ENTRIES, LOG_STATE, RETENTION, SECURITY
+from services.audit.tiles import WIDTH
+from services.kit.clock import from_milliseconds, milliseconds
+from services.kit.db import Database
+
+_E, _R = ENTRIES.c, RETENTION.c
+_GOING = ""
+"""In place of a month: the bundle's object is to be deleted."""
+
+
+class SqlSweep:
+    """The rows that retention works on."""
+
+    def __init__(self, database: Database, journal: Journal) -> None:
+        """Take the log's database, and the journal in which sweeps are recorded."""
+        self._database, self._journal = database, journal
+
+    async def state(self) -> State:
+        """Return how far retention has come."""
+        query = select(_R.cold_below, _R.expired_below, _R.minimum, _R.swept_ms)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one()
+        swept = from_milliseconds(row.swept_ms) if row.swept_ms is not None else None
+        return State(row.cold_below, row.expired_below, row.minimum, swept)
+
+    async def bundle(self, number: int) -> list[Row]:
+        """Return the entries of a bundle, in order."""
+        query = select(_E.idx, _E.subject, _E.sealed, _E.arrived_ms).where(_within(number)).order_by(_E.idx)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Row(index, subject, sealed, from_milliseconds(ms)) for index, subject, sealed, ms in rows]
+
+    async def cool(self, number: int, copied: Mapping[int, bytes], month: str) -> None:
+        """Take the bodies that were copied out of the rows; raise BodiesChangedError when they are others by now."""
+        async with self._database.write() as connection:
+            await lock(connection)
+            query = select(_E.idx, _E.sealed).where(_within(number) & (_E.sealed != b"")).with_for_update()
+            found = {index % WIDTH: sealed for index, sealed in (await connection.execute(query)).all()}
+            if found != dict(copied):
+                raise BodiesChangedError
+            if found:
+                await connection.execute(update(ENTRIES).where(_within(number)).values(sealed=b""))
+                await connection.execute(insert(COLD).values(bundle=number, period=month))
+            values: dict[str, Any] = {"cold_below": (number + 1) * WIDTH, "cooled": _R.cooled + int(bool(found))}
+            await connection.execute(update(RETENTION).values(values))
+
+    async def cold_period(self, bundle: int) -> str | None:
+        """Return the month whose key seals the bundle, or None when it is not cold."""
+        query = select(COLD.c.period).where((COLD.c.bundle == bundle) & (COLD.c.period != _GOING))
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def expire(
+        self, number: int, kept: Collection[int], thawed: Mapping[int, bytes], active: Collection[str]
+    ) -> None:
+        """Destroy a bundle's bodies and index rows but for those `kept`, whose bodies come back from the cold store."""
+        goes = _within(number) & _E.idx.not_in(kept)
+        minimal = SECURITY.c.idx.between(number * WIDTH, (number + 1) * WIDTH - 1) & SECURITY.c.idx.not_in(kept)
+        async with self._database.write() as connection:
+            await require_active(connection, active)
+            if (await connection.execute(select(_R.expired_below))).scalar_one() != number * WIDTH:
+                raise HoldsChangedError
+            for index, sealed in thawed.items():
+                mine = (_E.idx == index) & (_E.sealed == b"")
+                await connection.execute(update(ENTRIES).where(mine).values(sealed=sealed))
+            cold = select(COLD.c.bundle).where((COLD.c.bundle == number) & (COLD.c.period != _GOING)).exists()
+            count = await connection.execute(
+                update(ENTRIES).where(goes & (_full() | cold)).values(sealed=b"", subject="")
+            )
+            await connection.execute(delete(SECURITY).where(minimal))
+            await connection.execute(update(COLD).where(COLD.c.bundle == number).values(period=_GOING))
+            values: dict[str, Any] = {"expired_below": (number + 1) * WIDTH, "expired": _R.expired + count.rowcount}
+            await connection.execute(update(RETENTION).values(values))
+            if kept:
+                first = update(RETENTION).where(_R.kept_from.is_(None) | (_R.kept_from > min(kept)))
+                await connection.execute(first.values(kept_from=min(kept)))
+
+    async def expired_cold(self) -> list[int]:
+        """Return the bundles whose objects are to be deleted."""
+        async with self._database.read() as connection:
+            return list((await connection.execute(select(COLD.c.bundle).where(COLD.c.period == _GOING))).scalars())
+
+    async def forget_cold(self, number: int) -> None:
+        """Keep that a bundle's object is deleted."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(COLD).where((COLD.c.bundle == number) & (COLD.c.period == _GOING)))
+
+    async def periods_in_use(self) -> set[str]:
+        """Return the months whose keys something that is kept is sealed under."""
+        query = select(SECURITY.c.period).distinct().union(select(COLD.c.period).distinct())
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def raise_minimum(self) -> None:
+        """Raise the minimum index to all that has expired before the first entry that was kept."""
+        async with self._database.write() as connection:
+            await lock(connection)
+            row = (await connection.execute(select(_R.expired_below, _R.kept_from, _R.minimum))).one()
+            kept = row.kept_from if row.kept_from is not None else row.expired_below
+            minimum = min(row.expired_below, kept - kept % WIDTH)
+            if minimum > row.minimum:
+                await connection.execute(update(RETENTION).values(minimum=minimum))
+                await self._journal.pruned(connection, minimum)
+
+    async def finish(self, now: datetime) -> None:
+        """Keep that the sweep is done, and record it with its counts."""
+        async with self._database.write() as connection:
+            row = (await connection.execute(select(_R.cooled, _R.expired))).one()
+            values = {"swept_ms": milliseconds(now), "cooled": 0, "expired": 0}
+            await connection.execute(update(RETENTION).values(values))
+            await self._journal.swept(connection, row.cooled, row.expired)
+
+    async def shred(self, month: str) -> None:
+        """Record that a month's key is about to be destroyed."""
+        async with self._database.write() as connection:
+            await self._journal.shredded(connection, month)
+
+    async def preview(self, cold_before: datetime | None, keep_before: datetime, holds: Sequence[Hold]) -> Preview:
+        """Count what a sweep would do (nothing gets cold without `cold_before`)."""
+        async with self._database.read() as connection:
+            state = (await connection.execute(select(_R.cold_below, _R.expired_below))).one()
+            cold = state.cold_below
+            if cold_before is not None:
+                cold = await _first_younger(connection, cold, milliseconds(cold_before))
+            over = await _first_younger(connection, state.expired_below, milliseconds(keep_before))
+            range_ = (_E.idx >= state.expired_below) & (_E.idx < over)
+            covered = or_(*(_covers(hold) for hold in holds)) if holds else ~true()
+            counts = select(func.count()).select_from(ENTRIES)
+            expired = (await connection.execute(counts.where(range_))).scalar_one()
+            held = (await connection.execute(counts.where(range_ & covered))).scalar_one()
+        return Preview((cold - state.cold_below) // WIDTH, expired, held)
+
+
+def _within(number: int) -> ColumnElement[bool]:
+    return _E.idx.between(number * WIDTH, (number + 1) * WIDTH - 1)
+
+
+def _full() -> ColumnElement[bool]:
+    """Tell that a row still says more than its leaf."""
+    return or_(_E.sealed != b"", _E.subject != "", _E.idx.in_(select(SECURITY.c.idx)))
+
+
+def _covers(hold: Hold) -> ColumnElement[bool]:
+    if hold.span is None:
+        return _E.subject == hold.subject
+    until = true() if hold.span.until is None else _E.arrived_ms < milliseconds(hold.span.until)
+    return and_(_E.arrived_ms >= milliseconds(hold.span.since), until)
+
+
+async def _first_younger(connection: AsyncConnection, start: int, before_ms: int) -> int:
+    """Return the first index of the first bundle from `start` on that is not whole, or not older than that."""
+    young = select(func.min(_E.idx)).where((_E.idx >= start) & (_E.arrived_ms >= before_ms))
+    found = (await connection.execute(young)).scalar_one()
+    end = found if found is not None else (await connection.execute(select(LOG_STATE.c.size))).scalar_one()
+    return max(start, int(end) - int(end) % WIDTH)
