@@ -27,7 +27,7 @@ class Class(Enum):
 
 _CAPTIONS: Mapping[Class, Mapping[int, str]] = {
     Class.LOG: {2: "Delete", 3: "Export", 4: "Archive", 6: "Start", 7: "Stop"},
-    Class.FINDING: {1: "Create"},
+    Class.FINDING: {1: "Create", 3: "Close"},
     Class.ACCOUNT: {
         1: "Create",
         2: "Enable",
