@@ -15,10 +15,13 @@ from services.audit.checks import LogChecks
 from services.audit.config import Config, TilesConfig
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
 from services.audit.journal import Journal
+from services.audit.note import Signer
 from services.audit.own_records import OwnRecords
+from services.audit.recovery.recovery import Recovery
+from services.audit.recovery.sql import SqlRecoveries
 from services.audit.retention.app import Remains, Retention, remains, retention
 from services.audit.scrub import Scrub
-from services.audit.sequencer import CheckpointReader, Sequencer
+from services.audit.sequencer import Sequencer
 from services.audit.siem.app import exports
 from services.audit.signing import load_signer
 from services.audit.sql import SqlLog
@@ -26,6 +29,8 @@ from services.audit.sql_lease import SqlLease
 from services.audit.store import TileStore
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles, connect
+from services.audit.witness import app as witness_app
+from services.audit.witness.app import Witnesses
 from services.kit.assertion import AssertionVerifier
 from services.kit.clock import Clock
 from services.kit.config import ConfigError
@@ -60,6 +65,9 @@ class _Stores:
         sealed = (tables.ENTRIES.c.entry, tables.ENTRIES.c.sealed)
         return StoreSearch(self.databases[0], tables.METADATA, sealed)
 
+    def witnesses(self, config: Config, signer: Signer) -> Witnesses:
+        return witness_app.build(config.witnesses, self.checkpoints, self.tiles, signer.verifier)
+
     async def close(self) -> None:
         await self.journal.stopped()
         await self.tiles.close()
@@ -70,16 +78,15 @@ class _Stores:
 
 async def build(config: Config, runtime: Runtime) -> Application:
     """Build the service."""
-    clock, log = runtime.clock, runtime.log
-    stores = await _stores(config, runtime)
+    clock, log, stores = runtime.clock, runtime.log, await _stores(config, runtime)
     records, journal = stores.records, stores.journal
     state, signer = RevocationState(clock), load_signer(config.log.signing_key_file, config.log.origin)
-    lease, vkey = SqlLease(stores.databases[0], clock, runtime.ids.new("hld")), signer.verifier.vkey
-    sequencer = Sequencer(signer, records, stores.tiles, stores.checkpoints, lease, log)
-    left, heads = stores.remains, CheckpointReader(stores.checkpoints, clock)
+    vkey, witnesses = signer.verifier.vkey, stores.witnesses(config, signer)
+    sequencer = _sequencer(config, runtime, stores, signer, witnesses)
+    left, heads = stores.remains, witnesses.heads(clock)
     bodies = Bodies(stores.keyring, left.security, left.cold)
     activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
-    appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
+    appender = Appender(records, bodies, wire.event_of, sequencer, heads)
     tree = Scrub(records, bodies, stores.tiles, stores.checkpoints, signer.verifier)
     exported = exports(config.siem, stores.databases[0], bodies, heads, journal, runtime)
     keeping = retention(config.retention, runtime, stores.outbox, bodies, stores.keyring, heads, left)
@@ -101,13 +108,23 @@ async def build(config: Config, runtime: Runtime) -> Application:
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
             *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, *exported.tasks),
+            *witnesses.tasks(journal, clock, log, lambda: sequencer.signing),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
         ),
         probes=(ready,),
-        closers=(*exported.closers, stores.close),
+        closers=(*exported.closers, witnesses.close, stores.close),
         checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks),
         search=stores.search(),
     )
+
+
+def _sequencer(config: Config, runtime: Runtime, stores: _Stores, signer: Signer, witnesses: Witnesses) -> Sequencer:
+    database, clock, log = stores.databases[0], runtime.clock, runtime.log
+    lease = SqlLease(database, clock, runtime.ids.new("hld"))
+    recoveries = SqlRecoveries(database, clock, runtime.ids, stores.journal)
+    recovery = Recovery(recoveries, stores.records, stores.tiles, clock, log, config.log.accept_lost)
+    outside = witnesses.outside()
+    return Sequencer(signer, stores.records, stores.tiles, stores.checkpoints, lease, recovery, outside, log)
 
 
 async def _follower(stores: _Stores, keeping: Retention, runtime: Runtime) -> Follower:
@@ -143,7 +160,7 @@ async def _stores(config: Config, runtime: Runtime) -> _Stores:
         keyring=Keyring(keys, root, "audit", runtime.clock),
         remains=remains(config.retention, runtime, keys, root, database, journal),
         tiles=_tiles(config.tiles),
-        checkpoints=SqlCheckpoints(heads),
+        checkpoints=SqlCheckpoints(heads, runtime.clock),
     )
 
 

@@ -6,13 +6,14 @@ key destroys both and leaves the entry, which reveals nothing, in its place. Nev
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from services.audit import leaf
 from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
-from services.audit.store import Finding, Kept, Record
+from services.audit.store import Finding, Kept, Record, Standing
 from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN
 from services.kit.envelope import context, seal, unseal
 from services.kit.event import Event
@@ -32,6 +33,9 @@ class Keys(Protocol):
 
     async def get_or_create(self, owner: str) -> bytes:
         """Return the owner's key, made at first use."""
+
+    async def get_standing(self, owner: str) -> bytes | None:
+        """Return the owner's key, or None when none was ever made; raise KeyDestroyedError."""
 
 
 class Remains(Protocol):
@@ -56,25 +60,40 @@ class Bodies:
         self._keys, self._remains, self._cold = keys, remains, cold
 
     async def seal(
-        self, events: Sequence[Event], producer: str, epoch: str, first: int, erased: Collection[str] = ()
+        self,
+        events: Sequence[Event],
+        producer: str,
+        epoch: str,
+        first: int,
+        erased: Collection[str] = (),
+        *,
+        regaining: bool = False,
     ) -> list[Record]:
         """Return the records of a producer's consecutive events.
 
-        Of what arrives about an erased subject, or one in `erased`, only the security record is kept.
+        Of what arrives about an erased subject, or one in `erased`, only the security record is kept. While the log
+        regains what it had signed, no key is made: it would make another leaf than the signed one.
         """
         records: list[Record] = []
         for number, event in enumerate(events, first):
             if len(records) % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)  # let others have a turn
             source = Source(producer, epoch, number)
-            try:
-                if event.subject in erased:
-                    raise KeyDestroyedError  # noqa: TRY301 - it is being destroyed
-                key = await self._keys.get_or_create(event.subject or NOBODY)
-                records.append(_sealed(event, source, event.subject, key))
-            except KeyDestroyedError:
-                records.append(await self._remains.arriving(event, source))
+            record = await self._seal(event, source, erased=event.subject in erased, regaining=regaining)
+            records.append(replace(record, time=event.time))
         return records
+
+    async def _seal(self, event: Event, source: Source, *, erased: bool, regaining: bool) -> Record:
+        find = self._keys.get_standing if regaining else self._keys.get_or_create
+        try:
+            if erased:
+                raise KeyDestroyedError  # noqa: TRY301 - it is being destroyed
+            key = await find(event.subject or NOBODY)
+        except KeyDestroyedError:
+            return replace(await self._remains.arriving(event, source), standing=Standing.ERASED)
+        if key is None:
+            return Record(source, event.id, event.subject, b"", b"", standing=Standing.KEYLESS)
+        return _sealed(event, source, event.subject, key)
 
     async def open(self, kept: Kept) -> Opening | None:
         """Return what opens the entry, or None when its body or the subject's key is no more.

@@ -9,6 +9,7 @@ from pathlib import Path
 from services.audit.retention.policy import RetentionConfig
 from services.audit.siem.config import SiemConfig
 from services.audit.tile_s3 import S3Config
+from services.audit.witness.config import WitnessesConfig
 from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
 from services.kit.config import Profile, ServiceConfig
@@ -26,6 +27,8 @@ class LogConfig:
     """Its name for ever: the scheme-less address it is served at, such as "example.com/log"."""
     signing_key_file: Path
     """Ed25519 private key, PEM (PKCS #8), readable by its owner only."""
+    accept_lost: int = 0
+    """After a restore: how many entries an operator accepts to be left without a record. The log says the number."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Config:
     checks: ChecksConfig = field(default_factory=ChecksConfig)
     siem: SiemConfig | None = None
     """Where the log is exported to; nowhere by default."""
+    witnesses: WitnessesConfig = field(default_factory=WitnessesConfig)
 
     def __post_init__(self) -> None:
         """Refuse what would undo a promise."""

@@ -2,11 +2,26 @@
 
 from services.kit.faults import Code, Reason
 
+
+class HaltError(Exception):
+    """The log disagrees with what was signed. Only an operator can mend that; nothing is signed until then."""
+
+    def __init__(self, reason: str) -> None:
+        """Take the stable reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
 AUDIT_GAP = Reason("AUDIT_GAP", Code.FAILED_PRECONDITION, "Records are missing before these. Send the next number.")
 AUDIT_EPOCH = Reason("AUDIT_EPOCH", Code.FAILED_PRECONDITION, "The epoch does not follow the one the log holds.")
 AUDIT_REUSED = Reason("AUDIT_REUSED", Code.ALREADY_EXISTS, "The log holds another record under this number or id.")
 AUDIT_EVENT_REFUSED = Reason("AUDIT_EVENT_REFUSED", Code.INVALID_ARGUMENT, "An event does not fit the schema.")
 LOG_HALTED = Reason("LOG_HALTED", Code.UNAVAILABLE, "The log does not agree with what it signed and takes no records.")
+LOG_RECOVERING = Reason(
+    "LOG_RECOVERING",
+    Code.UNAVAILABLE,
+    "The log regains what it lost in a restore. Send that again; wait with the rest.",
+)
 NOT_YET_PROVABLE = Reason(
     "NOT_YET_PROVABLE", Code.FAILED_PRECONDITION, "No signed checkpoint covers it yet. Try again shortly."
 )

@@ -7,14 +7,15 @@ from google.api.httpbody_pb2 import HttpBody
 
 from services.audit import wire
 from services.audit.activity import Activity, Shown
-from services.audit.appender import Appender, Place
+from services.audit.appender import Appender
 from services.audit.errors import LOG_PRUNED
+from services.audit.heads import CheckpointReader
 from services.audit.practices import judge
+from services.audit.recovery.placing import Place
 from services.audit.retention.minimum import Minimum
-from services.audit.sequencer import CheckpointReader
 from services.audit.sql import SqlLog
-from services.audit.store import TileStore
-from services.audit.tiles import TileError, parse_path
+from services.audit.store import Head, TileStore
+from services.audit.tiles import Tile, TileError, cut, parse_path
 from services.kit.call import Call
 from services.kit.clock import Clock
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
@@ -49,7 +50,11 @@ class AppendHandlers:
 
     async def get_head(self, request: append_pb2.GetHeadRequest, call: Call) -> append_pb2.GetHeadResponse:
         """Tell what is held of the calling producer."""
-        head = await self._appender.head(call.peer.role)
+        shipped = None
+        if request.epoch:
+            _require_id("epo", "epoch", request.epoch)
+            shipped = Head(request.epoch, request.shipped_number)
+        head = await self._appender.head(call.peer.role, shipped)
         if head is None:
             return append_pb2.GetHeadResponse()
         return append_pb2.GetHeadResponse(epoch=head.epoch, highest_number=head.highest)
@@ -146,6 +151,8 @@ class LogHandlers:
         if await self._minimum.hides(tile):
             raise Fault(LOG_PRUNED)
         data = await self._tiles.get(tile)
+        if data is None and not tile.full:  # the full tile has replaced it; whoever has the older head still asks
+            data = cut(await self._tiles.get(Tile(tile.level, tile.index)), tile)
         if data is None:
             raise Fault(NOT_FOUND)
         age = "max-age=31536000, immutable" if tile.full else "max-age=60"

@@ -82,6 +82,25 @@ class Journal:
         event.details.version = month
         await self._outbox.add(connection, event)
 
+    async def witness_refused(self, name: str, reason: str) -> None:
+        """Record that a witness will not cosign the log."""
+        event = self._event("audit.witness.refuse")
+        event.outcome, event.reason = event_pb2.OUTCOME_FAILED, reason
+        event.object.kind, event.object.id = "witness", name
+        await self._outbox.record(event)
+
+    async def recovery_began(self, connection: AsyncConnection, missing: int) -> None:
+        """Record that the log holds less than it had signed, and how many entries await their record."""
+        event = self._event("audit.recovery.begin")
+        event.details.count = missing
+        await self._outbox.add(connection, event)
+
+    async def recovery_ended(self, connection: AsyncConnection, regained: int, lost: int) -> None:
+        """Record that the log goes on, how many records were regained, and how many entries are left without one."""
+        event = self._event("audit.recovery.end")
+        event.details.count, event.details.lost = regained, lost
+        await self._outbox.add(connection, event)
+
     def _event(self, action: str) -> event_pb2.Event:
         event = self._outbox.event(action)
         event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, ROLE

@@ -86,6 +86,28 @@ def open_note(note: bytes, verifier: Verifier) -> str:
     return text
 
 
+def signed_by(note: bytes, verifier: Verifier) -> bytes:
+    """Return the note with the signatures of `verifier` alone; raise NoteError when it has none."""
+    text = open_note(note, verifier)
+    mine = [
+        line
+        for line, name, blob in signature_lines(note[len(text.encode()) + 1 :])
+        if name == verifier.name and blob[:_KEY_ID_BYTES] == verifier.key_id
+    ]
+    return f"{text}\n{mine[0]}\n".encode()
+
+
+def signature_lines(data: bytes) -> list[tuple[str, str, bytes]]:
+    """Return signature lines, each with its key's name and its blob; raise NoteError when one is not well formed."""
+    try:
+        lines = data.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise NoteError("a note is UTF-8") from None
+    if not data.endswith(b"\n") or len(lines) > _MAX_SIGNATURES:
+        raise NoteError("not signature lines")
+    return [(line, *_signature(line)) for line in lines]
+
+
 def _split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     try:
         whole = note.decode()

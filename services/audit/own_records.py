@@ -5,8 +5,10 @@ Owns nothing but the passing on.
 
 from collections.abc import Sequence
 
-from services.audit.appender import Appender, Place
+from services.audit.appender import Appender
 from services.audit.journal import ROLE
+from services.audit.recovery.placing import Place
+from services.audit.store import Head
 from services.kit.relay import Away
 
 
@@ -17,9 +19,9 @@ class OwnRecords:
         """Take the appender."""
         self._appender = appender
 
-    async def head(self) -> tuple[str, int]:
-        """Return (epoch, highest number) held of this service's own records."""
-        head = await self._appender.head(ROLE)
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
+        """Return (epoch, highest number) held of this service's own records; all was shipped up to what is given."""
+        head = await self._appender.head(ROLE, Head(epoch, shipped) if epoch else None)
         return (head.epoch, head.highest) if head is not None else ("", 0)
 
     async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:

@@ -7,13 +7,12 @@ time signs: the lease chooses it, and the checkpoint store refuses the token of 
 import asyncio
 from typing import Protocol
 
-from services.audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint, parse, sign_next
-from services.audit.errors import LOG_HALTED
+from services.audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint, sign_next
+from services.audit.errors import LOG_HALTED, HaltError
 from services.audit.note import Signer
 from services.audit.store import CheckpointStore, ConflictError, Entries, Lease, SignedHead, TileStore
 from services.audit.tiles import ENTRIES, WIDTH, TileError
 from services.audit.tree import Edge, Growth, MissingTileError, load_edge
-from services.kit.clock import Clock
 from services.kit.faults import Fault
 
 INTERVAL_SECONDS = 0.25
@@ -23,15 +22,6 @@ RETRY_SECONDS = 0.5
 HALT_SECONDS = 30.0
 _ROUND = 8192
 _FRESH_SECONDS = 0.2
-
-
-class HaltError(Exception):
-    """The log disagrees with what was signed. Only an operator can mend that; nothing is signed until then."""
-
-    def __init__(self, reason: str) -> None:
-        """Take the stable reason."""
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Log(Protocol):
@@ -45,6 +35,27 @@ class Log(Protocol):
 
     def failure(self, name: str, error: BaseException, **fields: object) -> None:
         """Log something to mend."""
+
+
+class Recovery(Protocol):
+    """The way back to the last signed head, when the database holds less."""
+
+    async def advance(self, head: Checkpoint) -> None:
+        """Do what can be done now; raise HaltError when only an operator can go on."""
+
+
+class Outside(Protocol):
+    """What others have seen of the log."""
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether a head is published only when witnesses have cosigned it: later than it is signed."""
+
+    async def beyond(self, note: bytes, last: Checkpoint) -> bytes | None:
+        """Return a note that the log signed over more than `last`, if anybody holds one."""
+
+    async def publish(self, note: bytes) -> None:
+        """Let others see a signed head, unless witnesses must see it first."""
 
 
 class _State:
@@ -64,23 +75,31 @@ class Sequencer:
         tiles: TileStore,
         checkpoints: CheckpointStore,
         lease: Lease,
+        recovery: Recovery,
+        outside: Outside,
         log: Log,
     ) -> None:
-        """Take the log's key, its stores and the lease."""
+        """Take the log's key, its stores, the lease, the way back after a restore, and what others have seen."""
         self._signer, self._entries, self._tiles = signer, entries, tiles
-        self._checkpoints, self._lease, self._log = checkpoints, lease, log
+        self._checkpoints, self._lease, self._recovery = checkpoints, lease, recovery
+        self._outside, self._log = outside, log
         self._state: _State | None = None
         self._wake = asyncio.Event()
         self._sound = False
         self.mended = 0
         """How often what is derived was found lost or damaged and made anew from what was signed."""
+        self._asked = False
+        self.signing = False
+        """Whether this process held the lease when it last looked."""
+        self.recovering = True
+        """Whether the log regains what it had signed; until it was compared with what was signed, it may have to."""
 
     def wake(self) -> None:
         """Tell that entries have arrived."""
         self._wake.set()
 
     def require_sound(self) -> None:
-        """Raise Fault LOG_HALTED until the log was found to agree with what was signed, and whenever it does not."""
+        """Raise Fault LOG_HALTED unless the log agrees with what was signed, or is on the way back to it."""
         if not self._sound:
             raise Fault(LOG_HALTED, retry_after=10)
 
@@ -103,14 +122,18 @@ class Sequencer:
         """
         state, self._state = self._state, None
         fence = await self._lease.hold()
-        if fence is None:
-            await self._compare()
-            self._sound = True
-            return False
-        if state is None or state.head.fence != fence:
-            state = await self._reload(fence)
-        self._sound = True
+        self.signing = fence is not None
+        if fence is None or state is None or state.head.fence != fence:
+            found = await self._compare(fence)
+            if fence is not None and found is not None and self.recovering:
+                await self._recovery.advance(found[1])
+            self._sound = found is not None
+            if fence is None or found is None or self.recovering:
+                return False
+            state = await self._reload(fence, *found)
         fresh = await self._entries.entries(state.edge.size, _ROUND)
+        if not fresh and await self._entries.size() < state.edge.size:
+            return True  # the database was restored under this process: compare again
         if fresh:
             state = await self._extend(state, state.edge.grow(fresh))
         self._state = state
@@ -142,38 +165,49 @@ class Sequencer:
         note = sign_next(self._signer, last, growth.edge.size, growth.edge.root())
         head = SignedHead(note, state.head.fence)
         await self._checkpoints.swap(state.head.note, head)
-        await self._tiles.publish(note)
+        await self._outside.publish(note)
         for tile in growth.files:
             if tile.full:
                 await self._tiles.prune(tile)
         return _State(growth.edge, head)
 
-    async def _compare(self) -> tuple[SignedHead, Checkpoint] | None:
+    async def _compare(self, fence: int | None) -> tuple[SignedHead, Checkpoint] | None:
         stored, size = await self._checkpoints.load(), await self._entries.size()
         if stored is None:
             if size:
                 raise HaltError("CHECKPOINT_MISSING")
-            return None
+            if fence is None:
+                return None
+            stored = SignedHead(sign_next(self._signer, None, 0, Edge().root()), fence)
+            await self._checkpoints.swap(None, stored)
         last = self._open(stored.note)
-        if last.size > size:
-            raise HaltError("ENTRIES_BELOW_CHECKPOINT")
+        if not self._asked:
+            stored, last = await self._ask(fence, stored, last)
+            self._asked = True
+        self.recovering = last.size > size
         return stored, last
 
-    async def _reload(self, fence: int) -> _State:
-        found = await self._compare()
-        if found is None:
-            head = SignedHead(sign_next(self._signer, None, 0, Edge().root()), fence)
-            await self._checkpoints.swap(None, head)
-            await self._tiles.publish(head.note)
-            return _State(Edge(), head)
-        stored, last = found
+    async def _ask(self, fence: int | None, stored: SignedHead, last: Checkpoint) -> tuple[SignedHead, Checkpoint]:
+        """Return the last head, taken from outside if somebody holds a later one than our own store."""
+        note = await self._outside.beyond(stored.note, last)
+        if note is None:
+            return stored, last
+        if fence is None:
+            raise HaltError("CHECKPOINT_BEHIND")  # until the holder of the lease has taken it
+        head = SignedHead(note, max(fence, stored.fence))
+        await self._checkpoints.swap(stored.note, head)
+        self._log.warning("the checkpoint store had gone back", size=last.size)
+        self.mended += 1
+        return head, self._open(note)
+
+    async def _reload(self, fence: int, stored: SignedHead, last: Checkpoint) -> _State:
         await self._require_newest(last)
         edge = await self._edge(last)
         if stored.fence >= fence:
             fence = await self._lease.surpass(stored.fence)
         head = SignedHead(stored.note, fence)
         await self._checkpoints.swap(stored.note, head)
-        await self._tiles.publish(stored.note)
+        await self._outside.publish(stored.note)
         self._log.info("the log continues", size=last.size)
         return _State(edge, head)
 
@@ -189,14 +223,15 @@ class Sequencer:
         try:
             published = open_checkpoint(note or b"", self._signer.verifier)
         except CheckpointError:
-            self._log.warning("the published checkpoint is made anew", size=last.size)
-            self.mended += 1
+            if last.size and not self._outside.witnessed:
+                self._log.warning("the published checkpoint is made anew", size=last.size)
+                self.mended += 1
             return
         if published.size > last.size:
             raise HaltError("CHECKPOINT_STALE")
         if published.size == last.size and published.root != last.root:
             raise HaltError("CHECKPOINT_FORKED")
-        self.mended += published.size < last.size
+        self.mended += published.size < last.size and not self._outside.witnessed
 
     def _open(self, note: bytes) -> Checkpoint:
         try:
@@ -231,23 +266,3 @@ class Sequencer:
         if edge.root() != last.root:
             raise HaltError("ENTRIES_DIFFER")
         return edge
-
-
-class CheckpointReader:
-    """The latest signed checkpoint, as every replica sees it; at most a fifth of a second old."""
-
-    def __init__(self, checkpoints: CheckpointStore, clock: Clock) -> None:
-        """Read from the store the signer writes."""
-        self._checkpoints, self._clock = checkpoints, clock
-        self._known: tuple[bytes, Checkpoint] | None = None
-        self._until = 0.0
-
-    async def latest(self) -> tuple[bytes, Checkpoint] | None:
-        """Return the signed note and what it says, or None before the first."""
-        if self._known is None or self._clock.monotonic() >= self._until:
-            until = self._clock.monotonic() + _FRESH_SECONDS
-            stored = await self._checkpoints.load()
-            if stored is not None:
-                self._known = stored.note, parse(stored.note.decode().partition("\n\n")[0] + "\n")
-            self._until = until
-        return self._known

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Table, case, func, select, union_all
 
 from services.audit.journal import Journal
 from services.audit.sql_appending import SqlAppending, head_of
 from services.audit.store import Evidence, Finding, Head, Kept, Stored
-from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE
+from services.audit.tables import ALARMS, BODILESS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SET_ASIDE
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
 
@@ -42,21 +42,26 @@ class SqlLog:
 
     async def entries(self, start: int, limit: int) -> list[bytes]:
         """Return at most `limit` entries from `start` on, up to the first that is missing, or the log's end."""
-        columns = select(ENTRIES.c.idx, ENTRIES.c.entry)
-        query = columns.where((ENTRIES.c.idx >= start) & ~_BEYOND).order_by(ENTRIES.c.idx).limit(limit)
+        found = [
+            select(table.c.idx, table.c.entry).where(table.c.idx >= start, table.c.idx < start + limit, ~_beyond(table))
+            for table in (ENTRIES, BODILESS)
+        ]
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(union_all(*found).order_by("idx"))).all()
         return [entry for expected, (index, entry) in enumerate(rows, start) if index == expected]
 
     async def stored(self, start: int, limit: int) -> list[Stored]:
-        """Return at most `limit` rows from index `start` on."""
-        query = _KEPT.add_columns(ENTRIES.c.entry).where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
+        """Return at most `limit` rows from index `start` on; one that a restore has lost has no body and no id."""
+        kept = _KEPT.add_columns(ENTRIES.c.entry).where(ENTRIES.c.idx >= start).order_by(ENTRIES.c.idx).limit(limit)
+        lost = select(BODILESS.c.idx, BODILESS.c.entry).where(BODILESS.c.idx >= start).order_by(BODILESS.c.idx)
         async with self._database.read() as connection:
-            return [Stored(Kept(*row[:-1]), row[-1]) for row in await connection.execute(query)]
+            rows = [Stored(Kept(*row[:-1]), row[-1]) for row in await connection.execute(kept)]
+            left = [Stored(Kept(idx, "", "", b""), entry) for idx, entry in await connection.execute(lost.limit(limit))]
+        return sorted(rows + left, key=lambda row: row.kept.index)[:limit]
 
     async def surplus(self) -> int:
         """Return how many rows lie beyond the log's end."""
-        query = select(func.count()).select_from(ENTRIES).where(_BEYOND)
+        query = select(func.count()).select_from(ENTRIES).where(_beyond(ENTRIES))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
@@ -102,8 +107,11 @@ class SqlLog:
         async with self._database.read() as connection:
             for row, highest in (await connection.execute(select(EPOCHS.c.id, EPOCHS.c.highest))).all():
                 since = counted.get(row, 0)
-                within = (ENTRIES.c.epoch_id == row) & (ENTRIES.c.number > since) & (ENTRIES.c.number <= highest)
-                found = (await connection.execute(select(func.count()).where(within))).scalar_one()
+                found = 0
+                for table in (ENTRIES, SET_ASIDE):
+                    columns = table.c
+                    within = (columns.epoch_id == row) & (columns.number > since) & (columns.number <= highest)
+                    found += (await connection.execute(select(func.count()).where(within))).scalar_one()
                 if found == highest - since:
                     counted[row] = highest
                 missing += highest - since - found
@@ -118,4 +126,10 @@ class SqlLog:
 
 
 _KEPT = select(ENTRIES.c.idx, ENTRIES.c.event_id, ENTRIES.c.subject, ENTRIES.c.sealed)
-_BEYOND = select(LOG_STATE.c.size).scalar_subquery() <= ENTRIES.c.idx
+
+
+def _beyond(table: Table) -> ColumnElement[bool]:
+    """Return the condition that selects rows beyond the log's end, or beyond what a recovery regains."""
+    columns = LOG_STATE.c
+    end = case((columns.wanted > columns.size, columns.wanted), else_=columns.size)
+    return select(end).scalar_subquery() <= table.c.idx

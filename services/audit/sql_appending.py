@@ -3,25 +3,28 @@
 Owns the next index of an entry and the state of each producer's epochs. What it was given is kept whole or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.journal import Journal
 from services.audit.practices import owns
-from services.audit.store import DuplicateEventError, ErasedError, Finding, Head, Record
-from services.audit.tables import ALARMS, ENTRIES, EPOCHS, ERASED, EVIDENCE, LOG_STATE, SECURITY
+from services.audit.recovery.sql_places import SqlPlaces, epoch_is
+from services.audit.store import DuplicateEventError, Finding, Head, Record
+from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SECURITY, SET_ASIDE
 from services.kit.clock import milliseconds
 
 
-class SqlAppending:
+class SqlAppending(SqlPlaces):
     """One write transaction on the log."""
 
     def __init__(self, connection: AsyncConnection, now_ms: int, journal: Journal) -> None:
         """Take an open transaction."""
-        self._connection, self._now_ms, self._journal = connection, now_ms, journal
+        super().__init__(connection)
+        self._now_ms, self._journal = now_ms, journal
 
     async def latest(self, producer: str) -> Head | None:
         """Return the producer's current epoch."""
@@ -29,17 +32,18 @@ class SqlAppending:
 
     async def held(self, producer: str, epoch: str) -> Head | None:
         """Return any epoch of the producer."""
-        return await head_of(self._connection, _epoch(producer, epoch))
+        return await head_of(self._connection, epoch_is(producer, epoch))
 
     async def event_ids(self, producer: str, epoch: str, first: int, last: int) -> list[str]:
         """Return the event ids held under these numbers."""
-        query = (
-            select(ENTRIES.c.event_id)
-            .join(EPOCHS, EPOCHS.c.id == ENTRIES.c.epoch_id)
-            .where(_epoch(producer, epoch) & ENTRIES.c.number.between(first, last))
-            .order_by(ENTRIES.c.number)
-        )
-        return list((await self._connection.execute(query)).scalars())
+        found = [
+            select(table.c.number, table.c.event_id)
+            .join(EPOCHS, EPOCHS.c.id == table.c.epoch_id)
+            .where(epoch_is(producer, epoch) & table.c.number.between(first, last))
+            for table in (ENTRIES, SET_ASIDE)
+        ]
+        rows = await self._connection.execute(union_all(*found).order_by("number"))
+        return [event_id for _, event_id in rows]
 
     async def begin_epoch(self, producer: str, epoch: str, predecessor: str) -> None:
         """Make `epoch` the producer's current one."""
@@ -48,16 +52,19 @@ class SqlAppending:
         values = {"producer": producer, "epoch": epoch, "predecessor": predecessor, "highest": 0, "current": True}
         await self._connection.execute(insert(EPOCHS).values(values))
 
-    async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep the next records of the epoch under the next indexes; raise DuplicateEventError, ErasedError."""
-        count = len(records)
-        grow = update(LOG_STATE).values(size=LOG_STATE.c.size + count).returning(LOG_STATE.c.size)
-        start = int((await self._connection.execute(grow)).scalar_one()) - count
+    async def insert(self, producer: str, epoch: str, records: Sequence[Record], places: Mapping[bytes, int]) -> None:
+        """Keep a producer's next records, each at its place or under the next index.
+
+        Raises:
+            DuplicateEventError: The id of one is held.
+            ErasedError: Some are sealed under the keys of people who are being erased.
+        """
+        indexes = await self._indexes(records, places)
         await self._refuse_erased(records)  # after the update: who marks a person holds the row that it locks
         raise_head = (
             update(EPOCHS)
-            .where(_epoch(producer, epoch))
-            .values(highest=EPOCHS.c.highest + count)
+            .where(epoch_is(producer, epoch))
+            .values(highest=records[-1].source.number)
             .returning(EPOCHS.c.id)
         )
         row = (await self._connection.execute(raise_head)).scalar_one()
@@ -72,16 +79,24 @@ class SqlAppending:
                 "sealed": record.sealed,
                 "arrived_ms": self._now_ms,
             }
-            for index, record in enumerate(records, start)
+            for index, record in zip(indexes, records, strict=True)
         ]
         try:
             await self._connection.execute(insert(ENTRIES), rows)
         except IntegrityError:
             raise DuplicateEventError from None
-        await self._keep_minimal(records, start)
-        for index, record in enumerate(records, start):
+        await self._keep_minimal(records, indexes)
+        if places:
+            await self._fill(producer, places)
+        for index, record in zip(indexes, records, strict=True):
             if record.finding is not None and owns(producer, record.finding.check):
                 await self._keep_evidence(record.event_id, record.finding, index)
+
+    async def _indexes(self, records: Sequence[Record], places: Mapping[bytes, int]) -> list[int]:
+        fresh = len(records) - len(places)
+        grow = update(LOG_STATE).values(size=LOG_STATE.c.size + fresh).returning(LOG_STATE.c.size)
+        following = count(int((await self._connection.execute(grow)).scalar_one()) - fresh)
+        return [places[record.entry] if record.entry in places else next(following) for record in records]
 
     async def alarm(self, producer: str, epoch: str, reason: str, missing: int) -> None:
         """Open an alarm unless one is open, and record it."""
@@ -99,17 +114,10 @@ class SqlAppending:
         if closed.rowcount:
             await self._journal.alarm_closed(self._connection, producer)
 
-    async def _refuse_erased(self, records: Sequence[Record]) -> None:
-        subjects = {record.subject for record in records if record.subject and record.sealed}
-        if subjects:
-            query = select(ERASED.c.subject).where(ERASED.c.subject.in_(subjects))
-            if found := frozenset((await self._connection.execute(query)).scalars()):
-                raise ErasedError(found)
-
-    async def _keep_minimal(self, records: Sequence[Record], start: int) -> None:
+    async def _keep_minimal(self, records: Sequence[Record], indexes: Sequence[int]) -> None:
         rows = [
             {"idx": index, "subject": record.subject, "period": kept.period, "sealed": kept.sealed}
-            for index, record in enumerate(records, start)
+            for index, record in zip(indexes, records, strict=True)
             if (kept := record.minimal) is not None
         ]
         if rows:
@@ -133,7 +141,3 @@ async def head_of(connection: AsyncConnection, wanted: ColumnElement[bool]) -> H
     """Return the epoch that is wanted, or None."""
     row = (await connection.execute(select(EPOCHS.c.epoch, EPOCHS.c.highest).where(wanted))).one_or_none()
     return Head(*row) if row is not None else None
-
-
-def _epoch(producer: str, epoch: str) -> ColumnElement[bool]:
-    return (EPOCHS.c.producer == producer) & (EPOCHS.c.epoch == epoch)

@@ -3,14 +3,26 @@
 Owns the value types between the domain and its stores. Holds no logic and no SQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from services.audit.event import Source
 from services.audit.tiles import Tile
+
+
+class Standing(StrEnum):
+    """How sure it is that a record makes the leaf it made before: that depends on its subject's key."""
+
+    WHOLE = "whole"
+    """The key is at hand: another leaf was never made of it."""
+    ERASED = "erased"
+    """The key was destroyed: an earlier leaf, made under that key, cannot be told from others."""
+    KEYLESS = "keyless"
+    """There is no key: the subject is new, or the keys database is older than the log."""
 
 
 class DuplicateEventError(Exception):
@@ -73,6 +85,8 @@ class Record:
     sealed: bytes
     finding: Finding | None = None
     minimal: Minimal | None = None
+    time: datetime | None = None
+    standing: Standing = Standing.WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +121,56 @@ class SignedHead:
 
     note: bytes
     fence: int
+    time: datetime | None = field(default=None, compare=False)
+    """When it was signed, if that is known."""
 
 
-class Appending(Protocol):
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Up to where the log is signed, and when the last signature was made, if that is known."""
+
+    size: int
+    time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The checkpoint that is served: a signed note with this many cosignatures."""
+
+    note: bytes
+    size: int
+    cosignatures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many entries there are, up to where a recovery regains them (0: none runs), how many have no record."""
+
+    size: int
+    wanted: int
+    bodiless: int
+
+
+class Regaining(Protocol):
+    """What a write transaction knows of entries that were signed before a restore."""
+
+    async def extent(self) -> Extent:
+        """Return the log's extent; other transactions wait until this one ends."""
+
+    async def places(self, records: Sequence[Record]) -> dict[bytes, int]:
+        """Return the indexes of these records' entries, of those that were signed and have no record."""
+
+    async def set_aside(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
+        """Keep that the log has these numbers, although no entry can be told to be theirs."""
+
+    async def earlier(self, producer: str, epoch: str, records: Sequence[Record]) -> set[str]:
+        """Return the ids among these that an earlier epoch of the producer holds."""
+
+    async def heard(self, producer: str, standing: Standing) -> None:
+        """Keep that all the producer has left was not signed (WHOLE, ERASED), or cannot be told (KEYLESS)."""
+
+
+class Appending(Regaining, Protocol):
     """One write transaction on the log."""
 
     async def latest(self, producer: str) -> Head | None:
@@ -124,8 +185,13 @@ class Appending(Protocol):
     async def begin_epoch(self, producer: str, epoch: str, predecessor: str) -> None:
         """Make `epoch` the producer's current one."""
 
-    async def insert(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep the next records of the current epoch under the next indexes; raise DuplicateEventError, ErasedError."""
+    async def insert(self, producer: str, epoch: str, records: Sequence[Record], places: Mapping[bytes, int]) -> None:
+        """Keep a producer's next records, each at its entry's place, or under the next index if it has none.
+
+        Raises:
+            DuplicateEventError: The id of one is held.
+            ErasedError: Some are sealed under the keys of people who are being erased.
+        """
 
     async def alarm(self, producer: str, epoch: str, reason: str, missing: int) -> None:
         """Open an alarm unless the producer has an open one for this reason, and record it."""
@@ -172,6 +238,9 @@ class TileStore(Protocol):
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""
 
+    async def discard(self, size: int) -> None:
+        """Remove what a tree of `size` leaves does not have: it was never signed."""
+
     async def close(self) -> None:
         """Give up threads and connections."""
 
@@ -184,6 +253,12 @@ class CheckpointStore(Protocol):
 
     async def swap(self, expected: bytes | None, head: SignedHead) -> None:
         """Replace `expected` by `head`; raise ConflictError if it is another by now or was signed by a later holder."""
+
+    async def published(self) -> Published | None:
+        """Return the checkpoint that is served, when cosignatures are asked for."""
+
+    async def publish(self, published: Published) -> None:
+        """Replace it; one that covers more, or as much with more cosignatures, is kept instead."""
 
 
 class Lease(Protocol):

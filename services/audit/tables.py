@@ -18,10 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0006"
+REVISION = "0007"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -56,7 +57,10 @@ LOG_STATE = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("size", BigInteger, nullable=False),
+    Column("wanted", BigInteger, nullable=False, server_default="0"),
+    Column("bodiless", BigInteger, nullable=False, server_default="0"),
 )
+BODILESS, SET_ASIDE, RECOVERIES, REPLAYS = recovery_tables(METADATA)
 ALARMS = Table(
     "alarms",
     METADATA,

@@ -5,13 +5,14 @@ bytes; only `checkpoint`, the published copy, is replaced.
 """
 
 import asyncio
+import fcntl
 import os
 import secrets
 import shutil
 from pathlib import Path
 
 from services.audit.store import ConflictError
-from services.audit.tiles import Tile
+from services.audit.tiles import Tile, parse_path
 
 _SCRATCH = ".scratch"
 _CHECKPOINT = "checkpoint"
@@ -21,11 +22,15 @@ class DirectoryTiles:
     """A `TileStore` under one directory: `checkpoint` and `tile/...`."""
 
     def __init__(self, root: Path) -> None:
-        """Take the directory; made when missing. Leftovers of a crash are removed."""
-        self._root, self._scratch = root, root / _SCRATCH
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """Take the directory; made when missing. What processes that are gone have left unfinished is removed."""
+        self._root, drafts = root, root / _SCRATCH
+        drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in drafts.iterdir():
+            _remove_unless_used(left)
+        self._scratch = drafts / secrets.token_hex(8)
         self._scratch.mkdir(mode=0o700)
+        self._claim = os.open(self._scratch, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._claim, fcntl.LOCK_EX)  # given up by the system when the process ends, however it ends
 
     async def get(self, tile: Tile) -> bytes | None:
         """Return a tile's bytes, or None."""
@@ -48,8 +53,14 @@ class DirectoryTiles:
         path = self._path(tile)
         await asyncio.to_thread(shutil.rmtree, path.with_name(path.name + ".p"), ignore_errors=True)
 
+    async def discard(self, size: int) -> None:
+        """Remove what a tree of `size` leaves does not have: it was never signed."""
+        await asyncio.to_thread(self._discard, size)
+
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Give up the folder for drafts."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        os.close(self._claim)
 
     def _path(self, tile: Tile) -> Path:
         return self._root / "tile" / tile.path
@@ -75,6 +86,13 @@ class DirectoryTiles:
         self._draft(note).replace(self._root / _CHECKPOINT)
         _sync(self._root)
 
+    def _discard(self, size: int) -> None:
+        top = self._root / "tile"
+        for path in [path for path in top.rglob("*") if path.is_file()]:
+            if parse_path(path.relative_to(top).as_posix()).leaves > size:
+                path.unlink()
+                _sync(path.parent)
+
     def _draft(self, data: bytes) -> Path:
         draft = self._scratch / secrets.token_hex(8)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -90,6 +108,20 @@ class DirectoryTiles:
         self._make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         _sync(folder.parent)
+
+
+def _remove_unless_used(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # another process that starts has just removed it
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> bytes | None:

@@ -18,7 +18,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
 from services.audit.store import ConflictError
-from services.audit.tiles import Tile
+from services.audit.tiles import Tile, parse_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -85,15 +85,12 @@ class S3Tiles:
 
     async def prune(self, tile: Tile) -> None:
         """Forget the partial tiles that the full `tile` has replaced."""
-        prefix = self._key(tile) + ".p/"
+        await self._run(lambda: self._delete(self._key(tile) + ".p/", lambda _name: True))
 
-        def delete() -> None:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            for page in pages:
-                for found in page.get("Contents", []):
-                    self._client.delete_object(Bucket=self._bucket, Key=found["Key"])
-
-        await self._run(delete)
+    async def discard(self, size: int) -> None:
+        """Remove what a tree of `size` leaves does not have: it was never signed."""
+        prefix = f"{self._prefix}tile/"
+        await self._run(lambda: self._delete(prefix, lambda name: parse_path(name).leaves > size))
 
     async def close(self) -> None:
         """End the threads."""
@@ -118,6 +115,12 @@ class S3Tiles:
 
     def _write(self, key: str, data: bytes, media_type: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
+
+    def _delete(self, prefix: str, wanted: Callable[[str], bool]) -> None:
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                if wanted(found["Key"].removeprefix(prefix)):
+                    self._client.delete_object(Bucket=self._bucket, Key=found["Key"])
 
     def _read(self, key: str) -> bytes | None:
         try:

@@ -83,6 +83,15 @@ def tile_at(level: int, index: int, size: int) -> Tile:
     return Tile(level, index, width)
 
 
+def cut(data: bytes | None, tile: Tile) -> bytes | None:
+    """Return the bytes of a partial tile from those of the full one; None stays None."""
+    if data is None:
+        return None
+    if tile.level == ENTRIES:
+        return join_entries(split_entries(data)[: tile.width])
+    return data[: tile.width * HASH_BYTES]
+
+
 def join_hashes(hashes: Sequence[bytes]) -> bytes:
     """Return the bytes of a hash tile."""
     return b"".join(hashes)

@@ -60,6 +60,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             Endpoints(asdict(config.upstreams), publisher, runtime.log).run,
             certificate.run,
             publisher.run,
+            ledger.run,
         ),
         probes=(publisher.ready,),
         closers=(spans.close,),

@@ -1,16 +1,17 @@
 """Owns the gateway's records in the audit log. It has no store, so each record waits for the log's answer.
 
 A configuration that cannot be recorded is not pushed. Every start is an epoch of its own that names the one before, as
-audit tells it; numbers begin at 1.
+audit tells it; numbers begin at 1. What was recorded since the start stays in memory, for a log that was restored.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from services.kit.checks import CHECK_ACTION, describe
-from services.kit.relay import Away
+from services.kit.relay import BATCH, Away
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from services.kit.relay import Sender
 
 ROLE = "gateway"
+CONFIRM_SECONDS = 30.0
+"""How often the log is asked whether it still holds what it took."""
+MOST = 4096
+"""Records of one epoch; the next begins another, and those before it are no longer kept for a replay."""
 PUSHED, ROLLED_BACK = "gateway.config.push", "gateway.config.rollback"
 REFUSED = "CONFIGURATION_REFUSED"
 
@@ -31,10 +36,31 @@ class Ledger:
         """Take the way to the log; nothing is sent yet."""
         self._sender, self._clock, self._ids = sender, clock, ids
         self._epoch = ids.new("epo")
-        self._predecessor: str | None = None
-        self._held = 0
-        self._pending: list[tuple[tuple[str, ...], bytes]] = []
+        self._predecessor = ""
+        self._agreed = False
+        self._records: list[tuple[tuple[str, ...], bytes]] = []
+        self._held = self._before = 0
         self._turn = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Replay to a log that was restored what it lost, for as long as this runs."""
+        while True:
+            await asyncio.sleep(CONFIRM_SECONDS)
+            with suppress(Away):  # whatever is recorded next says aloud that the log is away
+                await self.confirm()
+
+    async def confirm(self) -> None:
+        """Tell the log that all was sent, and send again what it no longer holds.
+
+        Raises:
+            services.kit.relay.Away: The log did not answer, or does not hold it.
+        """
+        async with self._turn:
+            await self._send()
+            held = (self._epoch, self._held) if self._held else (self._predecessor, self._before)
+            if await self._sender.head(*held) != held:
+                self._agreed = False
+                await self._send()
 
     async def record(self, action: str, digest: str) -> None:
         """Return when the log holds that a configuration was pushed or rolled back.
@@ -62,18 +88,36 @@ class Ledger:
 
     async def _append(self, key: tuple[str, ...], event: event_pb2.Event) -> None:
         async with self._turn:
-            if not self._pending or self._pending[-1][0] != key:
-                self._pending.append((key, event.SerializeToString(deterministic=True)))
-            if self._predecessor is None:
-                self._predecessor, _ = await self._sender.head()
-            events = [data for _, data in self._pending]
-            self._settle(await self._sender.append(self._epoch, self._predecessor, self._held + 1, events))
+            if self._held == len(self._records) or self._records[-1][0] != key:
+                if self._held >= MOST:
+                    self._begin(self._epoch, self._held)
+                self._records.append((key, event.SerializeToString(deterministic=True)))
+            await self._send()
 
-    def _settle(self, highest: int) -> None:
-        if highest < self._held + len(self._pending):
-            raise Away("the log holds less than was sent")
-        self._held += len(self._pending)
-        self._pending.clear()
+    async def _send(self) -> None:
+        """Send what the log does not hold; whatever goes wrong, compare with it before the next time."""
+        if not self._agreed:
+            await self._agree()
+        self._agreed = False
+        while events := [data for _, data in self._records[self._held : self._held + BATCH]]:
+            highest = await self._sender.append(self._epoch, self._predecessor, self._held + 1, events)
+            if highest < self._held + len(events):
+                raise Away("the log holds less than was sent")
+            self._held += len(events)
+        self._agreed = True
+
+    async def _agree(self) -> None:
+        epoch, highest = await self._sender.head()
+        if epoch == self._epoch:
+            self._held = min(highest, len(self._records))
+        elif not self._held or epoch == self._predecessor:
+            self._predecessor, self._before, self._held = epoch, highest, 0
+        else:  # it was restored to before this epoch's predecessor, or asks for another epoch after a restore
+            self._begin(epoch, highest)
+
+    def _begin(self, predecessor: str, before: int) -> None:
+        self._epoch, self._predecessor, self._before = self._ids.new("epo"), predecessor, before
+        self._records, self._held = self._records[self._held :], 0
 
     def _event(self, action: str, target: event_pb2.Object) -> event_pb2.Event:
         event = event_pb2.Event(

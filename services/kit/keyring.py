@@ -80,6 +80,19 @@ class Keyring:
             raise KeyDestroyedError
         return key
 
+    async def get_standing(self, owner: str) -> bytes | None:
+        """Return the owner's key; None when none was ever made.
+
+        Raises:
+            KeyDestroyedError: It was destroyed.
+            SealError: What is stored was changed.
+            RootKeyError: The root is away.
+        """
+        known, key = await self._find(owner)
+        if known and key is None:
+            raise KeyDestroyedError
+        return key
+
     async def living(self) -> list[str]:
         """Return the owners that have a key, in order."""
         table = self._table

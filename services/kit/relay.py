@@ -2,7 +2,8 @@
 
 A record is (producer, epoch, number). The relay numbers committed rows in order, ships them, and forgets nothing
 until the log has answered with the highest number it holds. A new epoch begins at install and whenever the log holds
-more than this outbox has numbered: then the database was restored to an earlier day.
+more than this outbox has numbered: then the database was restored to an earlier day. When the log holds less than it
+once answered, it is the log that was restored: what it lost is shipped again. An idle relay asks now and then, too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.clock import milliseconds
@@ -32,7 +33,9 @@ BATCH_BYTES = 1 << 19
 LEASE_SECONDS = 10.0
 KEEP_SECONDS = 14 * 86400.0
 _IDLE_SECONDS = 0.5
-_MAX_PAUSE_SECONDS = 10.0
+MAX_PAUSE_SECONDS = 10.0
+CONFIRM_SECONDS = 30.0
+"""How often an idle relay tells the log up to where it has shipped, and hears whether the log still holds it."""
 
 
 class Away(Exception):  # noqa: N818 - a state of the other side
@@ -42,8 +45,11 @@ class Away(Exception):  # noqa: N818 - a state of the other side
 class Sender(Protocol):
     """The log as the relay sees it."""
 
-    async def head(self) -> tuple[str, int]:
-        """Return (epoch, highest number) the log holds of this producer; ("", 0) when nothing."""
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
+        """Return (epoch, highest number) the log holds of this producer; ("", 0) when nothing.
+
+        ``epoch`` and ``shipped`` tell the log that nothing more was shipped: a log that was restored waits for that.
+        """
         ...
 
     async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
@@ -67,6 +73,8 @@ class Relay:
         self._outbox, self._send, self._clock, self._ids, self._log = outbox, send, clock, ids, log
         self._holder = ids.new("hld")
         self._checked = False
+        self._held = ("", 0)
+        self._confirm = 0.0
         self._pruned = 0.0
 
     async def run(self) -> None:
@@ -80,7 +88,7 @@ class Relay:
             except (Away, Fault, SQLAlchemyError, OSError, TimeoutError) as error:
                 self._log.warning("relay waits", type=type(error).__name__)
                 self._checked, busy = False, False
-                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
             if not busy:
                 await self._sleep(pause)
 
@@ -101,15 +109,25 @@ class Relay:
             state = await self._agree(state)
             self._checked = True
         state = await self._number(state)
-        if state is None or state.shipped == state.numbered:
+        if state.shipped == state.numbered:
             await self._prune()
-            return False
+            return await self._went_back()
         events = await self._load(state)
         highest = await self._send.append(state.epoch, state.predecessor, state.shipped + 1, events)
         if highest < state.shipped + len(events):
             self._checked = False
+        self._held = (state.epoch, highest)
         await self._save(shipped=min(highest, state.numbered))
         return True
+
+    async def _went_back(self) -> bool:
+        """Tell the log that all was shipped, if it is time; return whether it holds less and must be replayed."""
+        now = self._clock.monotonic()
+        if now < self._confirm:
+            return False
+        self._checked = await self._send.head(*self._held) == self._held
+        self._confirm = now + CONFIRM_SECONDS
+        return not self._checked
 
     async def _lease(self) -> _State | None:
         table, now = self._outbox.state, self._now()
@@ -133,24 +151,53 @@ class Relay:
 
     async def _agree(self, state: _State) -> _State:
         """Compare with what the log holds; begin a new epoch, or go back and replay."""
-        epoch, highest = await self._send.head()
+        self._held = epoch, highest = await self._send.head()
+        self._confirm = 0.0
         if epoch == state.epoch and highest <= state.numbered:
             if highest < state.shipped:
                 self._log.warning("the log holds less than was shipped: replaying", count=state.shipped - highest)
             await self._save(shipped=highest)
             return _State(state.epoch, state.predecessor, state.numbered, highest)
-        if epoch in ("", state.predecessor):
-            await self._save(shipped=0)
-            return _State(state.epoch, state.predecessor, state.numbered, 0)
-        return await self._begin_epoch(predecessor=epoch)
+        past = await self._past(state)
+        if epoch in ("", state.predecessor, *past):
+            for each in past[past.index(epoch) :] if epoch in past else past:
+                await self._replay(each)
+            predecessor = self._held[0]
+            await self._save(shipped=0, predecessor=predecessor)
+            return _State(state.epoch, predecessor, state.numbered, 0)
+        return await self._begin_epoch(
+            predecessor=epoch, held=state.numbered if epoch == state.epoch else state.shipped
+        )
 
-    async def _begin_epoch(self, predecessor: str) -> _State:
+    async def _past(self, state: _State) -> list[str]:
+        """Return the earlier epochs of which records are still kept, oldest first."""
+        table = self._outbox.table
+        earlier = select(table.c.epoch).where(table.c.epoch != state.epoch, table.c.number.is_not(None))
+        async with self._outbox.database.read() as connection:
+            query = earlier.group_by(table.c.epoch).order_by(func.min(table.c.id))
+            return list((await connection.execute(query)).scalars())
+
+    async def _replay(self, epoch: str) -> None:
+        """Ship again what the log lost of an earlier epoch."""
+        current, highest = self._held
+        state = _State(epoch, current, 0, 0) if epoch != current else _State(epoch, "", 0, highest)
+        while events := await self._load(state):
+            self._log.warning("the log lost an earlier epoch: replaying", count=len(events))
+            reached = await self._send.append(epoch, state.predecessor, state.shipped + 1, events)
+            self._held = (epoch, reached)
+            if reached < state.shipped + len(events):
+                message = "the log does not take what it lost"
+                raise Away(message)
+            state = _State(epoch, state.predecessor, 0, reached)
+
+    async def _begin_epoch(self, predecessor: str, held: int) -> _State:
+        """Begin an epoch, into which what the log does not hold of the current one is numbered anew."""
         fresh = _State(self._ids.new("epo"), predecessor, 0, 0)
         table, state = self._outbox.table, self._outbox.state
         async with self._outbox.database.write() as connection:
             await self._require_lease(connection)
             row = (await connection.execute(select(state))).one()
-            unshipped = (table.c.epoch == row.epoch) & (table.c.number > row.shipped)
+            unshipped = (table.c.epoch == row.epoch) & (table.c.number > held)
             await connection.execute(update(table).where(unshipped).values(epoch=None, number=None))
             await connection.execute(
                 update(state).values(epoch=fresh.epoch, predecessor=predecessor, numbered=0, shipped=0)
@@ -158,7 +205,7 @@ class Relay:
         self._log.warning("a new epoch begins: the log holds other records of this producer")
         return fresh
 
-    async def _number(self, state: _State) -> _State | None:
+    async def _number(self, state: _State) -> _State:
         table = self._outbox.table
         async with self._outbox.database.read() as connection:
             query = select(table.c.id).where(table.c.number.is_(None)).order_by(table.c.id).limit(BATCH)
@@ -191,10 +238,10 @@ class Relay:
             events.append(data)
         return events
 
-    async def _save(self, *, shipped: int) -> None:
+    async def _save(self, **values: str | int) -> None:
         async with self._outbox.database.write() as connection:
             await self._require_lease(connection)
-            await connection.execute(update(self._outbox.state).values(shipped=shipped))
+            await connection.execute(update(self._outbox.state).values(values))
 
     async def _require_lease(self, connection: AsyncConnection) -> None:
         table = self._outbox.state

@@ -24,10 +24,11 @@ class AuditSender:
         """Take the channels; the certificate names the producer."""
         self._channels = channels
 
-    async def head(self) -> tuple[str, int]:
-        """Return (epoch, highest number) the log holds of this producer."""
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
+        """Return (epoch, highest number) the log holds of this producer; tell it up to where all was shipped."""
+        request = append_pb2.GetHeadRequest(epoch=epoch, shipped_number=shipped)
         try:
-            reply = await self._stub().GetHead(append_pb2.GetHeadRequest(), timeout=_SECONDS)
+            reply = await self._stub().GetHead(request, timeout=_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise Away from error
         return reply.epoch, reply.highest_number

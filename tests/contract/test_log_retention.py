@@ -45,7 +45,7 @@ async def test_nothing_is_taken_under_the_key_of_a_person_whose_erasure_has_begu
     async with world.records.begin() as transaction:
         await transaction.begin_epoch(place.producer, place.epoch, "")
         with pytest.raises(ErasedError) as refused:
-            await transaction.insert(place.producer, place.epoch, sealed)
+            await transaction.insert(place.producer, place.epoch, sealed, {})
     assert refused.value.subjects == {anna}
 
 

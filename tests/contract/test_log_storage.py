@@ -9,10 +9,13 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.client import Config as ClientConfig
+from sqlalchemy import delete, update
 
 from services.audit import wire
 from services.audit.sql_lease import SqlLease
 from services.audit.store import ConflictError, SignedHead, TileStore
+from services.audit.tables import ENTRIES as ENTRY_ROWS
+from services.audit.tables import EPOCHS, LOG_STATE
 from services.audit.tile_directory import DirectoryTiles
 from services.audit.tile_s3 import S3Tiles
 from services.audit.tiles import ENTRIES, Tile
@@ -69,8 +72,10 @@ async def test_pruning_forgets_the_partial_tiles_of_one_tile_only(tiles: TileSto
 
 
 async def test_the_published_checkpoint_is_replaced(tiles: TileStore) -> None:
+    assert await tiles.published() is None
     await tiles.publish(b"one")
     await tiles.publish(b"two")
+    assert await tiles.published() == b"two"
 
 
 @pytest.mark.clause("P5")
@@ -93,7 +98,7 @@ async def test_two_appenders_share_one_log(world: World) -> None:
     """Replicas: each commits by itself, the indexes are still gapless."""
     from services.audit.appender import Appender  # noqa: PLC0415 - imported only where it is wanted
 
-    other = Appender(world.records, world.bodies, wire.event_of, world.sequencer.require_sound, world.sequencer.wake)
+    other = Appender(world.records, world.bodies, wire.event_of, world.sequencer, world.heads)
     committer = asyncio.create_task(other.run())
     calls = [
         (world.appender if number % 2 else other).append(world.place(f"q{number}"), [world.event()])
@@ -162,3 +167,94 @@ async def test_a_lease_has_one_holder_and_a_growing_token(world: World) -> None:
     assert await world.lease.hold() == 42
     with pytest.raises(TimeoutError):
         await second.surpass(50)
+
+
+@pytest.mark.clause("P5")
+async def test_a_database_cut_back_regains_its_records_at_their_places(world: World) -> None:
+    kept, lost = [world.event() for _ in range(3)], [world.event() for _ in range(5)]
+    await world.append(*kept)
+    await world.append(*lost[:2], producer="auth")
+    await world.append(*lost[2:])
+    old = await world.sign()
+    await _cut_back(world, 3)
+    world.clock.advance(1)
+    for replays in (True, False):
+        await world.sequencer._round()
+        world.clock.advance(1)
+        with pytest.raises(Fault, match="LOG_RECOVERING"):
+            await world.append(world.event(), producer="billing")
+        assert world.sequencer.recovering
+        if replays:
+            assert await world.appender.append(world.place("files", 4), [*lost[2:], world.event()]) == 6
+    head = await world.records.head("files")
+    assert head is not None
+    assert await world.appender.head("files", head) == head
+    assert await world.appender.append(world.place("auth"), lost[:2]) == 2
+    await world.sequencer._round()
+    assert await world.sign() == old
+    assert not world.sequencer.recovering
+    for index, event in enumerate([*kept, *lost]):
+        found = await world.records.find(event.id)
+        assert found is not None
+        assert found.index == index
+    assert await world.records.missing({}) == 0
+    await world.append(world.event(), producer="billing")
+    assert (await world.sign()).size == 9
+
+
+@pytest.mark.clause("P5")
+async def test_entries_without_a_record_stay_in_the_tree_and_take_theirs_when_it_comes(world: World) -> None:
+    mine, late = world.event(), world.event()
+    await world.append(mine)
+    await world.append(late, producer="late")
+    await world.sign()
+    await _cut_back(world, 1)
+    world.clock.advance(1)
+    await world.sequencer._round()
+    world.recovery._accept_lost = 1
+    await world.sequencer._round()
+    await world.sign()
+    assert await world.records.find(late.id) is None
+    assert len(await world.records.entries(0, 10)) == 2 == await world.records.size()
+    with pytest.raises(Fault, match="AUDIT_EPOCH"):  # numbers may have been used: a new epoch is asked for
+        await world.appender.append(world.place(first=2), [world.event()])
+    assert await world.records.open_alarms() == 0
+    assert await world.append(late, world.event(), producer="late") == 2
+    found = await world.records.find(late.id)
+    assert found is not None
+    assert found.index == 1
+    assert (await world.sign()).size == 3
+
+
+@pytest.mark.clause("P5")
+async def test_a_restored_outbox_sends_again_under_its_new_epoch_what_is_held(world: World) -> None:
+    mine, fresh = world.event(), world.event()
+    await world.append(mine)
+    first, second = world.epochs["files"], world.ids.new("epo")
+    place = world.place(epoch=second, predecessor=first)
+    for _ in range(2):
+        assert await world.appender.append(place, [mine, fresh]) == 2
+    assert await world.records.size() == 2
+    assert await world.records.missing({}) == 0
+    with pytest.raises(Fault, match="AUDIT_REUSED"):
+        await world.append(mine, producer="auth")
+
+
+async def _cut_back(world: World, size: int) -> None:
+    """Take the database back to when it held `size` entries of one producer, as a restore does."""
+    async with world.database.write() as connection:
+        await connection.execute(delete(ENTRY_ROWS).where(ENTRY_ROWS.c.idx >= size))
+        await connection.execute(update(LOG_STATE).values(size=size))
+        await connection.execute(delete(EPOCHS).where(EPOCHS.c.producer != "files"))
+        await connection.execute(update(EPOCHS).values(highest=size))
+
+
+async def test_what_was_never_signed_is_discarded(tiles: TileStore) -> None:
+    kept = {Tile(0, 0): b"full", Tile(0, 1, 7): b"b", Tile(1, 0, 1): b"c", Tile(ENTRIES, 1, 7): b"d"}
+    never = [Tile(0, 1, 8), Tile(ENTRIES, 1), Tile(1, 0, 2), Tile(ENTRIES, 4000)]
+    await tiles.put({**kept, **dict.fromkeys(never, b"x")})
+    await tiles.discard(263)
+    for tile, data in kept.items():
+        assert await tiles.get(tile) == data
+    for tile in never:
+        assert await tiles.get(tile) is None

@@ -155,6 +155,9 @@ _LOG: Mapping[str, Meaning] = {
             "audit.hold.release": "Hold Release",
             "audit.retention.prune": "Prune",
             "audit.retention.shred": "Key Destroy",
+            "audit.recovery.begin": "Recovery Begin",
+            "audit.recovery.end": "Recovery End",
+            "audit.witness.refuse": "Witness Refusal",
         },
     ),
 }

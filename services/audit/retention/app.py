@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from services.audit.bodies import Bodies
 from services.audit.erasure import Eraser, Openers
+from services.audit.heads import CheckpointReader
 from services.audit.journal import Journal
 from services.audit.retention import held, security
 from services.audit.retention.cold import ColdBodies, ColdStore
@@ -26,7 +27,6 @@ from services.audit.retention.sql_holds import HoldsIn, SqlHolds
 from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import Sweeper
 from services.audit.retention.upkeep import Upkeep
-from services.audit.sequencer import CheckpointReader
 from services.audit.sql_lease import RETENTION, SqlLease
 from services.audit.tile_s3 import connect
 from services.kit.checks import Check

@@ -17,7 +17,7 @@ import pytest
 
 from services.audit import merkle, scrub
 from services.audit.checkpoint import open_checkpoint
-from services.audit.sequencer import HaltError
+from services.audit.errors import HaltError
 from services.audit.sql_lease import SqlLease
 from services.audit.store import ConflictError
 from services.audit.tiles import join_entries, join_hashes, split_entries
@@ -276,7 +276,7 @@ async def _start(log: Log) -> bool:
     except HaltError:
         return True
     found = await log.world.scrub().damage() > 0
-    return found or world.sequencer.mended > 0
+    return found or world.sequencer.mended > 0 or world.sequencer.recovering
 
 
 async def require_one_tree(log: Log) -> None:

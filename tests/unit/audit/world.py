@@ -14,13 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services import audit
 from services.audit import wire
 from services.audit.activity import Activity
-from services.audit.appender import Appender, Place
+from services.audit.appender import Appender
 from services.audit.bodies import Bodies
 from services.audit.checkpoint import Checkpoint, open_checkpoint
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.erasure import Eraser, Openers
+from services.audit.heads import CheckpointReader
 from services.audit.journal import Journal
 from services.audit.note import Signer
+from services.audit.recovery.placing import Place
+from services.audit.recovery.recovery import Recovery
+from services.audit.recovery.sql import SqlRecoveries
 from services.audit.retention import held, security
 from services.audit.retention.cold import ColdBodies
 from services.audit.retention.cold_directory import ColdDirectory
@@ -33,10 +37,11 @@ from services.audit.retention.sql_holds import SqlHolds
 from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import Sweeper
 from services.audit.scrub import Scrub
-from services.audit.sequencer import CheckpointReader, Sequencer
+from services.audit.sequencer import Sequencer
 from services.audit.sql import SqlLog
 from services.audit.sql_lease import SqlLease
 from services.audit.tile_directory import DirectoryTiles
+from services.audit.witness.outside import Outside
 from services.kit.db import Database, DatabaseConfig
 from services.kit.envelope import FileRootKey, create_root_key
 from services.kit.event import Actor, ActorKind, Event, Outcome
@@ -62,6 +67,7 @@ class World:
     keys_database: Database
     heads_database: Database
     outbox: Outbox
+    journal: Journal
     records: SqlLog
     keyring: Keyring
     periods: Keyring
@@ -78,6 +84,7 @@ class World:
     checkpoints: SqlCheckpoints
     signer: Signer
     lease: SqlLease
+    recovery: Recovery
     sequencer: Sequencer
     heads: CheckpointReader
     appender: Appender
@@ -153,7 +160,16 @@ class World:
     def another_sequencer(self) -> Sequencer:
         """Return the sequencer of a second process over the same stores."""
         lease = SqlLease(self.database, self.clock, self.ids.new("hld"))
-        return Sequencer(self.signer, self.records, self.tiles, self.checkpoints, lease, Log("test"))
+        return Sequencer(
+            self.signer,
+            self.records,
+            self.tiles,
+            self.checkpoints,
+            lease,
+            self.recovery,
+            Outside((), 0, self.tiles, self.signer.verifier),
+            Log("test"),
+        )
 
 
 def databases(folder: Path) -> dict[str, DatabaseConfig]:
@@ -172,17 +188,25 @@ def migrate_all(configs: dict[str, DatabaseConfig]) -> None:
 
 
 @asynccontextmanager
-async def make_world(folder: Path, configs: dict[str, DatabaseConfig] | None = None) -> AsyncIterator[World]:
-    """Open the log in the folder, whose databases are migrated."""
+async def make_world(
+    folder: Path,
+    configs: dict[str, DatabaseConfig] | None = None,
+    *,
+    clock: FakeClock | None = None,
+    step: bool = True,
+) -> AsyncIterator[World]:
+    """Open the log in the folder, whose databases are migrated, and let its sequencer begin."""
     configs = configs or databases(folder)
     create_root_key(folder / "root")
     key_file = folder / "signing"
     if not key_file.exists():
         key_file.write_bytes(Ed25519PrivateKey.generate().private_bytes_raw())
-    world = _assemble(folder, [Database(config) for config in configs.values()], key_file.read_bytes())
+    opened = [Database(config) for config in configs.values()]
+    world = _assemble(folder, opened, key_file.read_bytes(), clock or FakeClock())
     committer = asyncio.create_task(world.appender.run())
-    await world.sequencer.step()
     try:
+        if step:
+            await world.sequencer.step()
         yield world
     finally:
         committer.cancel()
@@ -191,25 +215,29 @@ async def make_world(folder: Path, configs: dict[str, DatabaseConfig] | None = N
             await database.close()
 
 
-def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
+def _assemble(folder: Path, opened: list[Database], key: bytes, clock: FakeClock) -> World:
     database, keys_database, heads_database = opened
-    clock = FakeClock()
     ids = Ids(clock)
     outbox = Outbox(database, clock, ids)
-    records = SqlLog(database, clock, Journal(outbox))
+    journal = Journal(outbox)
+    records = SqlLog(database, clock, journal)
     root = FileRootKey(folder / "root")
     purposes = ("audit", security.KEYS, held.KEYS)
     keyring, periods, hold_keys = (Keyring(keys_database, root, purpose, clock) for purpose in purposes)
     remains = SecurityRecords(periods)
-    sweeps, cold_store = SqlSweep(database, Journal(outbox)), ColdDirectory(folder / "cold")
+    sweeps, cold_store = SqlSweep(database, journal), ColdDirectory(folder / "cold")
     cold = ColdBodies(cold_store, periods, sweeps)
     bodies, tiles = Bodies(keyring, remains, cold), DirectoryTiles(folder / "log")
-    checkpoints = SqlCheckpoints(heads_database)
+    checkpoints = SqlCheckpoints(heads_database, clock)
     signer = Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(key))
     lease = SqlLease(database, clock, ids.new("hld"))
-    sequencer = Sequencer(signer, records, tiles, checkpoints, lease, Log("test"))
+    recoveries = SqlRecoveries(database, clock, ids, journal)
+    recovery = Recovery(recoveries, records, tiles, clock, Log("test"))
+    sequencer = Sequencer(
+        signer, records, tiles, checkpoints, lease, recovery, Outside((), 0, tiles, signer.verifier), Log("test")
+    )
     heads = CheckpointReader(checkpoints, clock)
-    appender = Appender(records, bodies, wire.event_of, sequencer.require_sound, sequencer.wake)
+    appender = Appender(records, bodies, wire.event_of, sequencer, heads)
     return World(
         folder=folder,
         clock=clock,
@@ -218,6 +246,7 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
         keys_database=keys_database,
         heads_database=heads_database,
         outbox=outbox,
+        journal=journal,
         records=records,
         keyring=keyring,
         periods=periods,
@@ -234,6 +263,7 @@ def _assemble(folder: Path, opened: list[Database], key: bytes) -> World:
         checkpoints=checkpoints,
         signer=signer,
         lease=lease,
+        recovery=recovery,
         sequencer=sequencer,
         heads=heads,
         appender=appender,

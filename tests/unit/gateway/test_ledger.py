@@ -21,11 +21,13 @@ class Log:
         self.held: list[event_pb2.Event] = []
         self.calls: list[tuple[str, str, int]] = []
         self.away = self.deaf = False
+        self.shipped: tuple[str, int] = ("", 0)
 
-    async def head(self) -> tuple[str, int]:
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
         if self.away:
             raise Away
-        return "epo_before", 9
+        self.shipped = (epoch, shipped)
+        return (self.calls[-1][0], len(self.held)) if self.held else ("epo_before", 9)
 
     async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
         if self.away:
@@ -101,3 +103,27 @@ async def test_a_log_that_holds_less_is_not_believed(log: Log, ledger: Ledger) -
     log.append = less  # type: ignore[assignment,method-assign]
     with pytest.raises(Away):
         await ledger.record(PUSHED, "a")
+
+
+@pytest.mark.clause("P5")
+async def test_a_log_that_was_restored_gets_again_what_it_lost(log: Log, ledger: Ledger) -> None:
+    for digest in ("a", "b", "c"):
+        await ledger.record(PUSHED, digest)
+    (epoch, *_), held = log.calls[0], list(log.held)
+    for left in (1, 0):
+        del log.held[left:]
+        await ledger.confirm()
+        assert log.held == held
+    await ledger.confirm()
+    assert log.shipped == (epoch, 3)
+    assert {called for called, *_ in log.calls} == {epoch}
+
+
+async def test_a_new_epoch_begins_where_the_log_asks_for_one(log: Log, ledger: Ledger) -> None:
+    await ledger.record(PUSHED, "a")
+    log.calls.append(("epo_after_a_restore", "", 0))
+    ledger._agreed = False
+    await ledger.record(PUSHED, "b")
+    epoch, predecessor, number = log.calls[-1]
+    assert (predecessor, number) == ("epo_after_a_restore", 1)
+    assert epoch != log.calls[0][0]

@@ -13,7 +13,7 @@ from services.kit.event import EventError
 from services.kit.faults import Fault
 from services.kit.ids import Ids
 from services.kit.outbox import RESERVE_BYTES, Outbox
-from services.kit.relay import KEEP_SECONDS, LEASE_SECONDS, Away, Relay
+from services.kit.relay import CONFIRM_SECONDS, KEEP_SECONDS, LEASE_SECONDS, Away, Relay
 from services.kit.telemetry import Log
 from tests.support.clock import FakeClock
 from tests.support.stores import make_outbox
@@ -26,11 +26,12 @@ class FakeLog:
     def __init__(self) -> None:
         self.epochs: dict[str, list[str]] = {}
         self.away = False
-        self.forget = 0
+        self.shipped: tuple[str, int] | None = None
 
-    async def head(self) -> tuple[str, int]:
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
         if self.away:
             raise Away
+        self.shipped = (epoch, shipped)
         epoch = next(reversed(self.epochs), "")
         return epoch, len(self.epochs.get(epoch, ()))
 
@@ -195,6 +196,45 @@ async def test_a_restored_outbox_begins_a_new_epoch(outbox: Outbox, clock: FakeC
     assert list(log.epochs) == [first, next(reversed(log.epochs))]
     assert sorted(log.epochs[next(reversed(log.epochs))]) == sorted(fresh)
     assert len(log.epochs[first]) == 5
+
+
+@pytest.mark.clause("P5")
+async def test_a_running_relay_notices_that_the_log_went_back(outbox: Outbox, clock: FakeClock) -> None:
+    log = FakeLog()
+    written = await _write(outbox, 10)
+    relay = _relay(outbox, log, clock)
+    await _ship(relay)
+    (epoch,) = log.epochs
+    assert log.shipped == (epoch, 10), "the log is told that there is no more"
+    del log.epochs[epoch][4:]
+    await _ship(relay)
+    assert len(log.held) == 4, "it does not ask all the time"
+    clock.advance(CONFIRM_SECONDS)
+    await _ship(relay)
+    assert sorted(log.held) == sorted(written)
+
+
+@pytest.mark.clause("P5")
+@pytest.mark.parametrize("left", [None, 0, 3, 5])
+async def test_a_log_that_lost_whole_epochs_gets_them_all_again(
+    outbox: Outbox, clock: FakeClock, left: int | None
+) -> None:
+    log = FakeLog()
+    written = await _write(outbox, 5)
+    await _ship(_relay(outbox, log, clock))
+    for epoch in ("epo_of_a_restored_log", "epo_of_another"):
+        log.epochs[epoch] = []
+        clock.advance(LEASE_SECONDS + 1)
+        await _ship(_relay(outbox, log, clock))
+        written += await _write(outbox, 3)
+        clock.advance(LEASE_SECONDS + 1)
+        await _ship(_relay(outbox, log, clock))
+    first, *later = [epoch for epoch, held in log.epochs.items() if held]
+    log.epochs = {} if left is None else {first: log.epochs[first][:left]}
+    clock.advance(LEASE_SECONDS + 1)
+    await _ship(_relay(outbox, log, clock))
+    assert sorted(log.held) == sorted(written)
+    assert list(log.epochs) == [first, *later]
 
 
 async def test_two_relays_never_work_at_once(outbox: Outbox, clock: FakeClock) -> None:

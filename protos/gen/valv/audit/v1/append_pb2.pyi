@@ -82,12 +82,24 @@ class GetHeadRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SHIPPED_NUMBER_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """With `shipped_number`: the producer has shipped nothing beyond this, and the
+    log told it that it holds that. Empty while it has not compared yet. A log
+    that was restored waits until each of its producers has said so.
+    """
+    shipped_number: _builtins.int
+    """Number of the last record shipped in that epoch."""
     def __init__(
         self,
+        *,
+        epoch: _builtins.str = ...,
+        shipped_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "shipped_number", b"shipped_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
