@@ -5,13 +5,13 @@ Owns the cursor's compare-and-swap. The record of how many bodies were opened is
 
 from dataclasses import replace
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.journal import Journal
 from services.audit.siem.store import Cursor, Entry, MovedError
 from services.audit.store import Kept
-from services.audit.tables import ENTRIES, SIEM
+from services.audit.tables import BODILESS, ENTRIES, RECOVERIES, SIEM
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
 
@@ -26,15 +26,17 @@ class SqlExports:
         self._database, self._clock, self._journal = database, clock, journal
 
     async def exported(self, start: int, limit: int) -> list[Entry]:
-        """Return at most `limit` entries from `start` on, up to the first that is missing."""
-        columns = (ENTRIES.c.idx, ENTRIES.c.event_id, ENTRIES.c.subject, ENTRIES.c.sealed)
-        query = (
-            select(*columns, ENTRIES.c.entry, ENTRIES.c.arrived_ms)
-            .where(ENTRIES.c.idx.between(start, start + limit - 1))
-            .order_by(ENTRIES.c.idx)
-        )
+        """Return at most `limit` entries from `start` on, up to the first that is missing.
+
+        One whose record a restore has lost has no id and no body; it counts as arrived when that was known.
+        """
+        known = select(func.max(RECOVERIES.c.ended_ms)).scalar_subquery()
+        lost = (BODILESS.c.idx, literal(""), literal(""), literal(b""), BODILESS.c.entry, func.coalesce(known, 0))
+        columns = ENTRIES.c
+        held = (columns.idx, columns.event_id, columns.subject, columns.sealed, columns.entry, columns.arrived_ms)
+        within = [select(*fields).where(fields[0].between(start, start + limit - 1)) for fields in (held, lost)]
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(union_all(*within).order_by("idx"))).all()
         return [
             Entry(Kept(*row[:4]), row.entry, from_milliseconds(row.arrived_ms))
             for expected, row in enumerate(rows, start)
