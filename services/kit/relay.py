@@ -9,10 +9,10 @@ once answered, it is the log that was restored: what it lost is shipped again. A
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.clock import milliseconds
@@ -73,6 +73,9 @@ class Relay:
         self._outbox, self._send, self._clock, self._ids, self._log = outbox, send, clock, ids, log
         self._holder = ids.new("hld")
         self._checked = False
+        self._state: _State | None = None
+        self._saved: _State | None = None
+        self._renew = 0.0
         self._held = ("", 0)
         self._confirm = 0.0
         self._pruned = 0.0
@@ -102,22 +105,25 @@ class Relay:
 
     async def step(self) -> bool:
         """Number and ship one batch; tell whether there may be more."""
-        state = await self._lease()
+        state, self._state = self._state, None  # what fails forgets it: the next step asks the database
+        if state is None or self._clock.monotonic() >= self._renew:
+            state = await self._lease(state)
         if state is None:
             return False
         if not self._checked:
             state = await self._agree(state)
             self._checked = True
-        state = await self._number(state)
-        if state.shipped == state.numbered:
+        state, events = await self._next(state)
+        if not events:
+            await self._save(state)
             await self._prune()
+            self._state = state
             return await self._went_back()
-        events = await self._load(state)
         highest = await self._send.append(state.epoch, state.predecessor, state.shipped + 1, events)
         if highest < state.shipped + len(events):
             self._checked = False
         self._held = (state.epoch, highest)
-        await self._save(shipped=min(highest, state.numbered))
+        self._state = replace(state, shipped=min(highest, state.numbered))
         return True
 
     async def _went_back(self) -> bool:
@@ -129,25 +135,28 @@ class Relay:
         self._confirm = now + CONFIRM_SECONDS
         return not self._checked
 
-    async def _lease(self) -> _State | None:
+    async def _lease(self, known: _State | None) -> _State | None:
+        """Take or keep the lease; return where the outbox stands, None while another holds it."""
         table, now = self._outbox.state, self._now()
         until = now + int(LEASE_SECONDS * 1000)
+        renew = self._clock.monotonic() + LEASE_SECONDS / 2
         async with self._outbox.database.write() as connection:
             row = (await connection.execute(select(table).with_for_update())).one_or_none()
             if row is None:
-                epoch = self._ids.new("epo")
-                await connection.execute(
-                    insert(table).values(
-                        id=1, epoch=epoch, predecessor="", numbered=0, shipped=0, holder=self._holder, until_ms=until
-                    )
-                )
-                return _State(epoch, "", 0, 0)
+                fresh = _State(self._ids.new("epo"), "", 0, 0)
+                values = {"epoch": fresh.epoch, "predecessor": "", "numbered": 0, "shipped": 0}
+                await connection.execute(insert(table).values(id=1, holder=self._holder, until_ms=until, **values))
+                self._saved, self._renew = fresh, renew
+                return fresh
             if row.holder != self._holder and row.until_ms > now:
                 return None
             if row.holder != self._holder:
-                self._checked = False
+                self._checked, known = False, None
             await connection.execute(update(table).values(holder=self._holder, until_ms=until))
-        return _State(row.epoch, row.predecessor, row.numbered, row.shipped)
+        self._renew = renew
+        if known is None:
+            known = self._saved = _State(row.epoch, row.predecessor, row.numbered, row.shipped)
+        return known
 
     async def _agree(self, state: _State) -> _State:
         """Compare with what the log holds; begin a new epoch, or go back and replay."""
@@ -156,15 +165,12 @@ class Relay:
         if epoch == state.epoch and highest <= state.numbered:
             if highest < state.shipped:
                 self._log.warning("the log holds less than was shipped: replaying", count=state.shipped - highest)
-            await self._save(shipped=highest)
-            return _State(state.epoch, state.predecessor, state.numbered, highest)
+            return replace(state, shipped=highest)
         past = await self._past(state)
         if epoch in ("", state.predecessor, *past):
             for each in past[past.index(epoch) :] if epoch in past else past:
                 await self._replay(each)
-            predecessor = self._held[0]
-            await self._save(shipped=0, predecessor=predecessor)
-            return _State(state.epoch, predecessor, state.numbered, 0)
+            return replace(state, predecessor=self._held[0], shipped=0)
         return await self._begin_epoch(
             predecessor=epoch, held=state.numbered if epoch == state.epoch else state.shipped
         )
@@ -181,7 +187,7 @@ class Relay:
         """Ship again what the log lost of an earlier epoch."""
         current, highest = self._held
         state = _State(epoch, current, 0, 0) if epoch != current else _State(epoch, "", 0, highest)
-        while events := await self._load(state):
+        while events := await self._kept(state):
             self._log.warning("the log lost an earlier epoch: replaying", count=len(events))
             reached = await self._send.append(epoch, state.predecessor, state.shipped + 1, events)
             self._held = (epoch, reached)
@@ -203,29 +209,36 @@ class Relay:
                 update(state).values(epoch=fresh.epoch, predecessor=predecessor, numbered=0, shipped=0)
             )
         self._log.warning("a new epoch begins: the log holds other records of this producer")
+        self._saved = fresh
         return fresh
 
-    async def _number(self, state: _State) -> _State:
+    async def _next(self, state: _State) -> tuple[_State, list[bytes]]:
+        """Number the rows that were written since, and return the records to ship next."""
         table = self._outbox.table
         async with self._outbox.database.read() as connection:
             query = select(table.c.id).where(table.c.number.is_(None)).order_by(table.c.id).limit(BATCH)
             fresh = (await connection.execute(query)).scalars().all()
-        if not fresh:
-            return state
+            if not fresh:
+                return state, await self._load(connection, state) if state.shipped < state.numbered else []
+        numbers = [{"row": row, "given": number} for number, row in enumerate(fresh, state.numbered + 1)]
+        give = update(table).where(table.c.id == bindparam("row")).values(epoch=state.epoch, number=bindparam("given"))
+        state = replace(state, numbered=state.numbered + len(fresh))
         async with self._outbox.database.write() as connection:
-            await self._require_lease(connection)
-            for offset, row in enumerate(fresh, 1):
-                values = {"epoch": state.epoch, "number": state.numbered + offset}
-                await connection.execute(update(table).where(table.c.id == row).values(values))
-            await connection.execute(update(self._outbox.state).values(numbered=state.numbered + len(fresh)))
-        return _State(state.epoch, state.predecessor, state.numbered + len(fresh), state.shipped)
+            await self._keep(connection, state)
+            await connection.execute(give, numbers)
+            events = await self._load(connection, state)
+        self._saved = state
+        return state, events
 
-    async def _load(self, state: _State) -> list[bytes]:
+    async def _kept(self, state: _State) -> list[bytes]:
+        async with self._outbox.database.read() as connection:
+            return await self._load(connection, state)
+
+    async def _load(self, connection: AsyncConnection, state: _State) -> list[bytes]:
         table = self._outbox.table
         wanted = (table.c.epoch == state.epoch) & (table.c.number > state.shipped)
-        async with self._outbox.database.read() as connection:
-            query = select(table.c.number, table.c.event).where(wanted).order_by(table.c.number).limit(BATCH)
-            rows = (await connection.execute(query)).all()
+        query = select(table.c.number, table.c.event).where(wanted).order_by(table.c.number).limit(BATCH)
+        rows = (await connection.execute(query)).all()
         events: list[bytes] = []
         size = 0
         for expected, (number, data) in enumerate(rows, state.shipped + 1):
@@ -238,10 +251,17 @@ class Relay:
             events.append(data)
         return events
 
-    async def _save(self, **values: str | int) -> None:
-        async with self._outbox.database.write() as connection:
-            await self._require_lease(connection)
-            await connection.execute(update(self._outbox.state).values(values))
+    async def _save(self, state: _State) -> None:
+        """Write down where it stands. That may wait for the next numbers: who lost it asks the log."""
+        if state != self._saved:
+            async with self._outbox.database.write() as connection:
+                await self._keep(connection, state)
+            self._saved = state
+
+    async def _keep(self, connection: AsyncConnection, state: _State) -> None:
+        await self._require_lease(connection)
+        values = {"predecessor": state.predecessor, "numbered": state.numbered, "shipped": state.shipped}
+        await connection.execute(update(self._outbox.state).values(values))
 
     async def _require_lease(self, connection: AsyncConnection) -> None:
         table = self._outbox.state
