@@ -13,6 +13,7 @@ COMMANDS = {
     "accounts": "find, disable and enable accounts and end their sessions, as an operator",
     "audit": "the log, as an operator: legal holds, retention, what an erasure left",
     "account": "export your own account into an archive, with proofs",
+    "practices": "tell how the promises stand, with the alerts that are open",
     "verify": "check receipts, checkpoints, exports or a whole log, offline",
 }
 

@@ -13,7 +13,9 @@ from services.audit.bodies import Bodies
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import LogChecks
 from services.audit.config import Config, TilesConfig
-from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, PracticesHandlers, ReceiptHandlers
+from services.audit.evidence.app import assemble
+from services.audit.evidence.handlers import PracticesHandlers
+from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.note import Signer
 from services.audit.own_records import OwnRecords
@@ -32,7 +34,6 @@ from services.audit.tile_s3 import S3Tiles, connect
 from services.audit.witness import app as witness_app
 from services.audit.witness.app import Witnesses
 from services.kit.assertion import AssertionVerifier
-from services.kit.clock import Clock
 from services.kit.config import ConfigError
 from services.kit.db import Database
 from services.kit.erasure import Follower
@@ -61,6 +62,9 @@ class _Stores:
     tiles: TileStore
     checkpoints: SqlCheckpoints
 
+    def scrub(self, bodies: Bodies, signer: Signer) -> Scrub:
+        return Scrub(self.records, bodies, self.tiles, self.checkpoints, signer.verifier)
+
     def search(self) -> StoreSearch:
         sealed = (tables.ENTRIES.c.entry, tables.ENTRIES.c.sealed)
         return StoreSearch(self.databases[0], tables.METADATA, sealed)
@@ -78,19 +82,19 @@ class _Stores:
 
 async def build(config: Config, runtime: Runtime) -> Application:
     """Build the service."""
-    clock, log, stores = runtime.clock, runtime.log, await _stores(config, runtime)
-    records, journal = stores.records, stores.journal
+    stores = await _stores(config, runtime)
+    clock, log, records, journal = runtime.clock, runtime.log, stores.records, stores.journal
     state, signer = RevocationState(clock), load_signer(config.log.signing_key_file, config.log.origin)
     vkey, witnesses = signer.verifier.vkey, stores.witnesses(config, signer)
     sequencer = _sequencer(config, runtime, stores, signer, witnesses)
     left, heads = stores.remains, witnesses.heads(clock)
     bodies = Bodies(stores.keyring, left.security, left.cold)
-    activity = Activity(records, bodies, stores.keyring, heads, stores.tiles)
+    activity, tree = Activity(records, bodies, stores.keyring, heads, stores.tiles), stores.scrub(bodies, signer)
     appender = Appender(records, bodies, wire.event_of, sequencer, heads)
-    tree = Scrub(records, bodies, stores.tiles, stores.checkpoints, signer.verifier)
     exported = exports(config.siem, stores.databases[0], bodies, heads, journal, runtime)
     keeping = retention(config.retention, runtime, stores.outbox, bodies, stores.keyring, heads, left)
     follower = await _follower(stores, keeping, runtime)
+    evidence = assemble(stores.databases[0], records, activity, journal, runtime)
 
     async def ready() -> None:
         await stores.databases[0].ping()
@@ -99,7 +103,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     await journal.started()
     return Application(
         handlers={
-            **_handlers(appender, activity, records, clock),
+            **_handlers(appender, activity, evidence.handlers),
             log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, stores.tiles, vkey, keeping.minimum),
             **keeping.handlers,
         },
@@ -107,13 +111,13 @@ async def build(config: Config, runtime: Runtime) -> Application:
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
-            *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, *exported.tasks),
+            *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, *evidence.tasks, *exported.tasks),
             *witnesses.tasks(journal, clock, log, lambda: sequencer.signing),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
         ),
         probes=(ready,),
         closers=(*exported.closers, witnesses.close, stores.close),
-        checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks),
+        checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks, *evidence.checks),
         search=stores.search(),
     )
 
@@ -134,11 +138,11 @@ async def _follower(stores: _Stores, keeping: Retention, runtime: Runtime) -> Fo
     return made
 
 
-def _handlers(appender: Appender, activity: Activity, records: SqlLog, clock: Clock) -> Handlers:
+def _handlers(appender: Appender, activity: Activity, practices: PracticesHandlers) -> Handlers:
     return {
         append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender),
         activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: ActivityHandlers(activity),
-        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: PracticesHandlers(records, activity, clock),
+        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: practices,
         receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: ReceiptHandlers(activity),
     }
 

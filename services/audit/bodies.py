@@ -13,8 +13,9 @@ from services.audit import leaf
 from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
-from services.audit.store import Finding, Kept, Record, Standing
+from services.audit.store import Finding, Kept, Record, Standing, Statement
 from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN
+from services.kit.completeness import STATEMENT
 from services.kit.envelope import context, seal, unseal
 from services.kit.event import Event
 from services.kit.keyring import KeyDestroyedError
@@ -114,7 +115,7 @@ def _sealed(event: Event, source: Source, owner: str, key: bytes) -> Record:
     salt, body_key = derive(key, event.id)
     text = canonical(event, source)
     sealed = seal(body_key, salt + text, context(_BODY, owner, event.id))
-    return Record(source, event.id, owner, leaf.entry(salt, text), sealed, _finding(event))
+    return Record(source, event.id, owner, leaf.entry(salt, text), sealed, _finding(event), _statement(event))
 
 
 def _finding(event: Event) -> Finding | None:
@@ -123,3 +124,10 @@ def _finding(event: Event) -> Finding | None:
     measured, threshold = event.details.get("count"), int(event.details.get("threshold", 0))
     state = str(event.details.get("state", UNKNOWN))
     return Finding(event.target.id, state, None if measured is None else int(measured), threshold, event.time)
+
+
+def _statement(event: Event) -> Statement | None:
+    if event.action != STATEMENT or event.target is None:
+        return None
+    count, number = (int(event.details.get(name, 0)) for name in ("count", "number"))
+    return Statement(event.target.id, count, number, str(event.details.get("digest", "")), event.time)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.audit.checkpoint import Checkpoint
 from services.audit.scrub import CHECK
-from services.kit.checks import Check
+from services.kit.checks import Check, UnknownError
 from services.kit.clock import Clock
 
 
@@ -20,6 +20,9 @@ class Counts(Protocol):
 
     async def missing(self, counted: dict[int, int]) -> int:
         """Return how many numbers are missing."""
+
+    async def lateness(self) -> list[tuple[str, int]]:
+        """Return each check, and how late its latest result arrived, in milliseconds."""
 
     async def arrived(self, index: int) -> datetime | None:
         """Return when the entry at `index` arrived."""
@@ -53,6 +56,7 @@ class LogChecks:
             Check("audit.gaps", self.gaps),
             Check("audit.checkpoint_age", self.age_ms),
             Check(CHECK, self._tree.damage),
+            Check("audit.clock_skew", self.skew_ms),
         )
 
     async def gaps(self) -> int:
@@ -66,3 +70,19 @@ class LogChecks:
         if waiting is None:
             return 0
         return max(0, int((self._clock.now() - waiting).total_seconds() * 1000))
+
+    async def skew_ms(self) -> int:
+        """Return by how many milliseconds the clock of any producer differs from ours, at most.
+
+        A result may have waited on its way, so the one that arrived soonest tells; none arrives before it was made.
+
+        Raises:
+            UnknownError: No producer has told anything yet.
+        """
+        soonest: dict[str, int] = {}
+        for check, late_ms in await self._counts.lateness():
+            producer = check.partition(".")[0]
+            soonest[producer] = min(late_ms, soonest.get(producer, late_ms))
+        if not soonest:
+            raise UnknownError
+        return max(abs(late_ms) for late_ms in soonest.values())

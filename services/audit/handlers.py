@@ -10,17 +10,14 @@ from services.audit.activity import Activity, Shown
 from services.audit.appender import Appender
 from services.audit.errors import LOG_PRUNED
 from services.audit.heads import CheckpointReader
-from services.audit.practices import judge
 from services.audit.recovery.placing import Place
 from services.audit.retention.minimum import Minimum
-from services.audit.sql import SqlLog
 from services.audit.store import Head, TileStore
 from services.audit.tiles import Tile, TileError, cut, parse_path
 from services.kit.call import Call
-from services.kit.clock import Clock
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, Fault
 from services.kit.ids import check
-from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2, receipt_pb2
+from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
 
 MAX_EVENTS = 512
 MAX_BYTES = 1 << 20
@@ -168,31 +165,6 @@ class LogHandlers:
         """Return the log's verifier key."""
         call.reply_metadata.append(("cache-control", "public, max-age=60"))
         return HttpBody(content_type=_TEXT, data=f"{self._vkey}\n".encode())
-
-
-class PracticesHandlers:
-    """PracticesService."""
-
-    def __init__(self, log: SqlLog, activity: Activity, clock: Clock) -> None:
-        """Take where the evidence is, and what writes receipts."""
-        self._log, self._activity, self._clock = log, activity, clock
-
-    async def list_practices(
-        self, request: practices_pb2.ListPracticesRequest, call: Call
-    ) -> practices_pb2.ListPracticesResponse:
-        """List the promises with the state of their checks."""
-        practices = judge(await self._log.evidence(), self._clock.now())
-        call.reply_metadata.append(("cache-control", "public, max-age=5"))
-        return practices_pb2.ListPracticesResponse(practices=[wire.practice_message(each) for each in practices])
-
-    async def get_evidence(self, request: practices_pb2.GetEvidenceRequest, call: Call) -> HttpBody:
-        """Return the receipt of a check's latest result; NOT_FOUND when it has none."""
-        found = (await self._log.evidence()).get(request.check)
-        if found is None:
-            raise Fault(NOT_FOUND)
-        receipt = await self._activity.evidence(found.event_id)
-        call.reply_metadata.append(("cache-control", "no-store"))
-        return HttpBody(content_type=_TEXT, data=receipt)
 
 
 def _activity(shown: Shown) -> activity_pb2.Activity:

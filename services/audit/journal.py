@@ -5,6 +5,7 @@ Owns what those events say. Never writes the log itself.
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.checks import CHECK_KIND
 from services.kit.outbox import Outbox
 from valv.audit.v1 import event_pb2
 
@@ -38,6 +39,19 @@ class Journal:
         """Record that a producer's records follow each other again."""
         event = self._event("audit.alarm.close")
         event.object.kind, event.object.id = "producer", producer
+        await self._outbox.add(connection, event)
+
+    async def alert_opened(self, connection: AsyncConnection, check: str, reason: str) -> None:
+        """Record, with the alert, that a check of a promise is broken or not known."""
+        event = self._event("practice.alert.open")
+        event.outcome, event.reason = event_pb2.OUTCOME_FAILED, reason
+        event.object.kind, event.object.id = CHECK_KIND, check
+        await self._outbox.add(connection, event)
+
+    async def alert_closed(self, connection: AsyncConnection, check: str) -> None:
+        """Record that this has ended."""
+        event = self._event("practice.alert.close")
+        event.object.kind, event.object.id = CHECK_KIND, check
         await self._outbox.add(connection, event)
 
     async def siem_started(self, sink: str) -> None:

@@ -92,6 +92,12 @@ class SqlLog:
             for name, state, measured, threshold, ms, event_id, index in rows
         }
 
+    async def lateness(self) -> list[tuple[str, int]]:
+        """Return each check, and by how many milliseconds its latest result arrived after it was made on its clock."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(EVIDENCE.c.name, EVIDENCE.c.late_ms))).all()
+        return [(name, late_ms) for name, late_ms in rows]
+
     async def open_alarms(self) -> int:
         """Return how many alarms are open."""
         query = select(func.count()).where(ALARMS.c.closed_ms.is_(None))

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.audit.journal import Journal
 from services.audit.practices import owns
 from services.audit.recovery.sql_places import SqlPlaces, epoch_is
-from services.audit.store import DuplicateEventError, Finding, Head, Record
-from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SECURITY, SET_ASIDE
+from services.audit.store import DuplicateEventError, Finding, Head, Record, Statement
+from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SECURITY, SET_ASIDE, STATEMENTS
 from services.kit.clock import milliseconds
 
 
@@ -89,8 +89,26 @@ class SqlAppending(SqlPlaces):
         if places:
             await self._fill(producer, places)
         for index, record in zip(indexes, records, strict=True):
-            if record.finding is not None and owns(producer, record.finding.check):
-                await self._keep_evidence(record.event_id, record.finding, index)
+            await self._keep_said(producer, record, index)
+
+    async def _keep_said(self, producer: str, record: Record, index: int) -> None:
+        """Keep what a record says of its producer: a check's result, or what its outbox holds."""
+        if record.finding is not None and owns(producer, record.finding.check):
+            await self._keep_evidence(record.event_id, record.finding, index)
+        if record.statement is not None:
+            await self._keep_statement(producer, record.statement)
+
+    async def _keep_statement(self, producer: str, statement: Statement) -> None:
+        values = {
+            "epoch": statement.epoch,
+            "count": statement.count,
+            "number": statement.number,
+            "digest": statement.digest,
+            "time_ms": min(milliseconds(statement.time), self._now_ms),
+        }
+        mine = STATEMENTS.c.producer == producer
+        if not (await self._connection.execute(update(STATEMENTS).where(mine).values(values))).rowcount:
+            await self._connection.execute(insert(STATEMENTS).values(producer=producer, **values))
 
     async def _indexes(self, records: Sequence[Record], places: Mapping[bytes, int]) -> list[int]:
         fresh = len(records) - len(places)
@@ -128,6 +146,7 @@ class SqlAppending(SqlPlaces):
             "state": finding.state,
             "measured": finding.measured,
             "threshold": finding.threshold,
+            "late_ms": self._now_ms - milliseconds(finding.time),
             "time_ms": min(milliseconds(finding.time), self._now_ms),
             "event_id": event_id,
             "idx": index,

@@ -75,6 +75,25 @@ class Minimal:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """An open alert about a check."""
+
+    reason: str
+    opened: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a producer said of its outbox: `count` records up to `number` of an epoch, and the digest of their ids."""
+
+    epoch: str
+    count: int
+    number: int
+    digest: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An event ready to be kept: its entry is public, its body sealed (empty: only the security record is kept)."""
 
@@ -84,6 +103,7 @@ class Record:
     entry: bytes
     sealed: bytes
     finding: Finding | None = None
+    statement: Statement | None = None
     minimal: Minimal | None = None
     time: datetime | None = None
     standing: Standing = Standing.WHOLE

@@ -22,7 +22,7 @@ from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0007"
+REVISION = "0008"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -78,6 +78,7 @@ EVIDENCE = Table(
     Column("state", String(16), nullable=False),
     Column("measured", BigInteger),
     Column("threshold", BigInteger, nullable=False, server_default="0"),
+    Column("late_ms", BigInteger, nullable=False, server_default="0"),
     Column("time_ms", BigInteger, nullable=False),
     Column("event_id", String(30), nullable=False),
     Column("idx", BigInteger, nullable=False),
@@ -91,6 +92,16 @@ ALERTS = Table(
     Column("opened_ms", BigInteger, nullable=False),
     Column("closed_ms", BigInteger),
     Index("alerts_open", "closed_ms", "name"),
+)
+STATEMENTS = Table(
+    "statements",
+    METADATA,
+    Column("producer", String(32), primary_key=True),
+    Column("epoch", String(30), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
 )
 LEASES = Table(
     "leases",

@@ -3,9 +3,12 @@
 Owns nothing else: it decides nothing, and what does not map is refused by the domain's own checks.
 """
 
+from collections.abc import Mapping
+
 from google.protobuf.message import DecodeError
 
 from services.audit.practices import Practice, Result, State
+from services.audit.store import Alert
 from services.kit.event import KINDS, OUTCOMES, Event, EventError, from_message
 from valv.audit.v1 import event_pb2, practices_pb2
 
@@ -50,13 +53,13 @@ def message_of(event: Event) -> event_pb2.Event:
     return message
 
 
-def practice_message(practice: Practice) -> practices_pb2.Practice:
-    """Return a promise as a message."""
-    checks = [_check_message(result) for result in practice.results]
+def practice_message(practice: Practice, alerts: Mapping[str, Alert]) -> practices_pb2.Practice:
+    """Return a promise as a message, with the alerts that are open about its checks."""
+    checks = [_check_message(result, alerts.get(result.check.name)) for result in practice.results]
     return practices_pb2.Practice(promise=practice.promise, state=_STATES[practice.state], checks=checks)
 
 
-def _check_message(result: Result) -> practices_pb2.Check:
+def _check_message(result: Result, alert: Alert | None) -> practices_pb2.Check:
     check = result.check
     message = practices_pb2.Check(
         check=check.name,
@@ -72,4 +75,6 @@ def _check_message(result: Result) -> practices_pb2.Check:
         message.threshold = finding.threshold
         if finding.measured is not None:
             message.measured = finding.measured
+    if alert is not None:
+        message.alert_time.FromDatetime(alert.opened)
     return message

@@ -8,9 +8,12 @@ the edge showed. ``gateway.edge_listeners`` asks Envoy. Must never send the edge
 from __future__ import annotations
 
 import asyncio
+import http.client
 import ipaddress
 import json
+import socket
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 _MOST_BYTES = 1 << 20
 _WEAK = "ECDHE+AES128:AES128:@SECLEVEL=0"
-_LISTENERS = b"GET /listeners?format=json HTTP/1.0\r\nHost: envoy\r\n\r\n"
 
 
 def checks(config: Config, doors: Doors, clock: Clock) -> Iterator[Check]:
@@ -112,18 +114,31 @@ async def listeners(admin: Path) -> list[tuple[ipaddress.IPv4Address | ipaddress
         OSError: It cannot be asked.
         UnknownError: It does not say.
     """
-    async with asyncio.timeout(_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(str(admin))
-        try:
-            writer.write(_LISTENERS)
-            answer = await reader.read(_MOST_BYTES)
-            while more := await reader.read(_MOST_BYTES - len(answer)):
-                answer += more
-        finally:
-            writer.transport.abort()
+    answer = await asyncio.to_thread(_asked, admin)
     try:
-        found = json.loads(answer.partition(b"\r\n\r\n")[2])["listener_statuses"]
-        sockets = [one["local_address"]["socket_address"] for one in found]
+        sockets = [one["local_address"]["socket_address"] for one in json.loads(answer)["listener_statuses"]]
         return [(ipaddress.ip_address(one["address"]), int(one["port_value"])) for one in sockets]
     except (ValueError, KeyError, TypeError) as error:
         raise UnknownError from error
+
+
+class _Admin(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("envoy", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _asked(admin: Path) -> bytes:
+    with closing(_Admin(admin)) as connection:
+        try:
+            connection.request("GET", "/listeners?format=json")
+            return connection.getresponse().read(_MOST_BYTES)
+        except http.client.HTTPException as error:
+            raise UnknownError from error

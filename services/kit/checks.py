@@ -23,8 +23,8 @@ KEPT, BROKEN, UNKNOWN = "kept", "broken", "unknown"
 CHECK_ACTION, CHECK_KIND = "practice.check", "practice"
 SOON_SECONDS = 10.0
 """A process that starts runs each check within so many seconds."""
-AGAIN_SECONDS = 300.0
-"""After an unknown result a check runs again within so many."""
+AGAIN_SECONDS = 15.0
+"""After an unknown result, or one that was not recorded, a check runs again within so many."""
 JITTER = 0.1
 
 
@@ -96,6 +96,10 @@ class Log(Protocol):
         """Write a line about ordinary life."""
         ...
 
+    def warning(self, name: str, **fields: object) -> None:
+        """Write a line about something that should not last."""
+        ...
+
     def error(self, name: str, **fields: object) -> None:
         """Write a line about something that somebody must look at."""
         ...
@@ -148,7 +152,8 @@ class Checks:
         self._checks = {PRACTICES[check.name]: check for check in checks}
         self._findings, self._gauges, self._config = findings, gauges, config
         self._log, self._chance = log, chance
-        self._states: dict[str, str] = {}
+        self._broken: dict[str, bool] = {}
+        self._unknown: set[str] = set()
 
     async def run(self) -> None:
         """Run the checks until cancelled."""
@@ -167,7 +172,9 @@ class Checks:
         finding = await self._measured(practice, self._checks[practice])
         self._say(finding)
         self._gauges.show(finding)
-        await self._findings.found(finding)
+        if finding.state != UNKNOWN or name not in self._unknown:  # recorded once, however often it is tried
+            await self._findings.found(finding)
+        (self._unknown.add if finding.state == UNKNOWN else self._unknown.discard)(name)
         return finding
 
     async def _keep(self, practice: Practice) -> None:
@@ -190,6 +197,9 @@ class Checks:
         try:
             async with asyncio.timeout(practice.seconds):
                 measured = await check.measure()
+        except (UnknownError, OSError, TimeoutError) as error:
+            self._log.warning("a check cannot tell", check=practice.name, type=type(error).__name__)
+            return Finding(practice.name, UNKNOWN, None, threshold)
         except Exception as error:  # noqa: BLE001 - whatever kept it from measuring: nothing is known
             self._log.failure("a check could not measure", error, check=practice.name)
             return Finding(practice.name, UNKNOWN, None, threshold)
@@ -197,11 +207,10 @@ class Checks:
 
     def _say(self, finding: Finding) -> None:
         """Say once that a practice broke, and once that it is kept again."""
-        before = self._states.get(finding.check, KEPT)
         if finding.state == UNKNOWN:
             return
-        self._states[finding.check] = finding.state
-        if finding.state == BROKEN and before == KEPT:
+        broken, self._broken[finding.check] = self._broken.get(finding.check, False), finding.state == BROKEN
+        if finding.state == BROKEN and not broken:
             self._log.error("practice broken", check=finding.check, count=finding.measured)
-        elif finding.state == KEPT and before == BROKEN:
+        elif finding.state == KEPT and broken:
             self._log.info("practice kept again", check=finding.check, count=finding.measured)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event, make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
 from services.kit import sqlite
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAIT_SECONDS = 5
+_ON_COMMIT = "valv.on_commit"
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 
@@ -99,6 +100,11 @@ class Database:
         await self._reader.dispose()
 
 
+def on_commit(connection: AsyncConnection, call: Callable[[], None]) -> None:
+    """Have ``call`` called once the connection's transaction has been committed; never when it is rolled back."""
+    connection.info.setdefault(_ON_COMMIT, []).append(call)
+
+
 async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end whatever happens to the caller; a cancellation is delivered after it."""
     task = asyncio.ensure_future(work)
@@ -119,11 +125,19 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
             yield connection
         except BaseException:
+            connection.info.pop(_ON_COMMIT, None)
             await finish(transaction.rollback())
             raise
-        await finish(transaction.commit())
+        await finish(_commit(connection, transaction))
     finally:
         await finish(connection.close())
+
+
+async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
+    calls: list[Callable[[], None]] = connection.info.pop(_ON_COMMIT, [])
+    await transaction.commit()
+    for call in calls:
+        call()
 
 
 def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:

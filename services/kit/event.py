@@ -34,7 +34,7 @@ _TEXTS = {
     "provider": re.compile(r"[a-z][a-z0-9-]*"),
     "purpose": re.compile(r"[a-z][a-z0-9-]*"),
 }
-_NUMBERS = {"bytes", "range_start", "amount_minor", "count", "window_seconds", "threshold", "lost"}
+_NUMBERS = {"bytes", "range_start", "amount_minor", "count", "window_seconds", "threshold", "number", "lost"}
 _LONGEST = 96
 
 

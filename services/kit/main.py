@@ -32,6 +32,8 @@ from services.kit.tls import TLSConfig, TLSMaterial
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
+    from opentelemetry.metrics import Meter
+
     from services.kit.assertion import AssertionVerifier
     from services.kit.checks import Check, ChecksConfig, Findings
     from services.kit.leaks import StoreSearch
@@ -69,6 +71,7 @@ class Runtime:
     tls: TLSMaterial
     channels: Channels
     log: Log
+    meter: Meter
 
 
 @dataclass
@@ -140,9 +143,9 @@ async def serve(role: str, config: C, build: Callable[[C, Runtime], Awaitable[Ap
     log = Log(role)
     tls = TLSMaterial(config.tls, clock)
     channels = Channels(tls, config.peers, clock)
-    runtime = Runtime(role, clock, ids, tls, channels, log)
+    runtime = Runtime(role, clock, ids, tls, channels, log, meters.meter)
     application = await build(config, runtime)
-    process = _Process(config, application, runtime, meters, telemetry.recent)
+    process = _Process(config, application, runtime, telemetry.recent)
     try:
         return await process.run()
     finally:
@@ -152,9 +155,7 @@ async def serve(role: str, config: C, build: Callable[[C, Runtime], Awaitable[Ap
 
 
 class _Process:
-    def __init__(
-        self, whole: Config, application: Application, runtime: Runtime, meters: Meters, recent: RecentLines
-    ) -> None:
+    def __init__(self, whole: Config, application: Application, runtime: Runtime, recent: RecentLines) -> None:
         self._config = config = whole.service
         self._application, self._runtime = application, runtime
         outbox, log = application.outbox, runtime.log
@@ -163,7 +164,7 @@ class _Process:
         self._server = Server(chain, runtime.tls, runtime.ids, max_calls=config.max_calls * 2)
         self._server.add(application.handlers, application.foreign)
         self._surfaces = [make(chain) for make in application.surfaces]
-        self._checks = self._checking(whole.checks, PracticeGauges(meters.meter), recent)
+        self._checks = self._checking(whole.checks, PracticeGauges(runtime.meter), recent)
         self._ready = False
 
     async def run(self) -> int:
@@ -215,7 +216,7 @@ class _Process:
         )
         checks = [*application.checks, *own_checks.of_process(process)]
         if outbox is not None and application.search is not None:
-            checks += own_checks.of_store(runtime.role, outbox.database, application.search, runtime.clock)
+            checks += own_checks.of_store(runtime.role, outbox, application.search, runtime.clock)
         return Checks(checks, findings, gauges, config, runtime.log, random.SystemRandom().random)
 
     def _verdict(self, ended: Iterable[asyncio.Task[Any]]) -> int:

@@ -7,6 +7,7 @@ here, so that numbers have no gaps.
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from shutil import disk_usage
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Strin
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.clock import milliseconds
-from services.kit.db import finish
+from services.kit.db import finish, on_commit
 from services.kit.event import from_message
 from services.kit.faults import AUDIT_UNAVAILABLE, Fault
 from valv.audit.v1 import event_pb2
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RECORD_SECONDS = 5.0
 RESERVE_BYTES = 64 << 20
 """Kept free on the disk of an embedded database, for what the policy calls reserved."""
+MOST_TALLIED = 500_000
 _MAX_WAITING = 4096
 _AUTOINCREMENT = BigInteger().with_variant(Integer, "sqlite")
 
@@ -65,6 +67,26 @@ def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
     return outbox, state
 
 
+class Tally:
+    """What this process has committed, in its own memory, until the live checks have compared it with the outbox."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._digests: set[bytes] = set()
+        self._whole = True
+
+    def add(self, events: Sequence[bytes]) -> None:
+        """Remember records; beyond what fits, remember only that they were too many."""
+        if len(self._digests) + len(events) > MOST_TALLIED:
+            self._digests, self._whole = set(), False
+        self._digests.update(sha256(data).digest() for data in events)
+
+    def take(self) -> tuple[set[bytes], bool]:
+        """Return the digests since the last time, and whether they are all; forget them."""
+        taken, self._digests, whole, self._whole = self._digests, set(), self._whole, True
+        return taken, whole
+
+
 class Outbox:
     """Writes records; wakes the relay."""
 
@@ -80,6 +102,7 @@ class Outbox:
         self.database = database
         self.table, self.state = outbox_tables(MetaData())
         self.written = asyncio.Event()
+        self.tally = Tally()
         self._clock = clock
         self._ids = ids
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
@@ -110,7 +133,7 @@ class Outbox:
             EventError: It does not fit the schema; the log would refuse it.
         """
         from_message(event)
-        await connection.execute(insert(self.table), self._rows([event.SerializeToString()]))
+        await self._insert(connection, [event.SerializeToString()])
         self.written.set()
 
     async def record(self, event: event_pb2.Event) -> None:
@@ -137,7 +160,7 @@ class Outbox:
             batch, self._waiting = self._waiting, []
             try:
                 async with self.database.write() as connection:
-                    await connection.execute(insert(self.table), self._rows([data for data, _ in batch]))
+                    await self._insert(connection, [data for data, _ in batch])
             except (SQLAlchemyError, OSError, TimeoutError):
                 _settle([done for _, done in batch], Fault(AUDIT_UNAVAILABLE, retry_after=1))
             except BaseException:
@@ -146,6 +169,10 @@ class Outbox:
             else:
                 _settle([done for _, done in batch], None)
             self.written.set()
+
+    async def _insert(self, connection: AsyncConnection, events: Sequence[bytes]) -> None:
+        await connection.execute(insert(self.table), self._rows(events))
+        on_commit(connection, lambda: self.tally.add(events))
 
     def _rows(self, events: Sequence[bytes]) -> list[dict[str, object]]:
         now = milliseconds(self._clock.now())

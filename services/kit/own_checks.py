@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 import valv
+from services.kit import completeness
 from services.kit.checks import Check
 from services.kit.clock import milliseconds
 from services.kit.leaks import LogSearch
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
     from services.kit.checks import ChecksConfig
     from services.kit.clock import Clock
-    from services.kit.db import Database
     from services.kit.leaks import StoreSearch
     from services.kit.logline import RecentLines
+    from services.kit.outbox import Outbox
     from services.kit.tls import TLSMaterial
 
 _CLOCKS = {
@@ -75,8 +76,9 @@ def of_process(process: Process) -> Iterator[Check]:
     yield Check(f"{role}.secrets_in_log", search.secrets)
 
 
-def of_store(role: str, database: Database, search: StoreSearch, clock: Clock) -> Iterator[Check]:
+def of_store(role: str, outbox: Outbox, search: StoreSearch, clock: Clock) -> Iterator[Check]:
     """Yield the checks of a process with a database."""
+    database = outbox.database
 
     async def difference() -> int:
         async with database.read() as connection:
@@ -85,6 +87,7 @@ def of_store(role: str, database: Database, search: StoreSearch, clock: Clock) -
             after = milliseconds(clock.now())
         return max(before - theirs, theirs - after, 0)  # within the time that asking took they may agree
 
+    yield from completeness.checks(role, outbox, clock)
     yield Check(f"{role}.clock", difference)
     yield Check(f"{role}.card_numbers_in_store", search.cards)
     yield Check(f"{role}.secrets_in_store", search.secrets)

@@ -13,7 +13,7 @@ from services.kit.policy import Effect, methods_of
 from tests.architecture.repository import ROOT, SERVICES
 from tests.architecture.test_policies import services
 
-ACTION = re.compile(rf"({'|'.join(SERVICES)}|practice)(\.[a-z][a-z0-9_]*){{2,}}|practice\.check")
+ACTION = re.compile(rf"({'|'.join(SERVICES)}|practice)(\.[a-z][a-z0-9_]*){{2,}}|practice\.(?:check|statement)")
 COMPOSED = {"{}.account.erase", "auth.erasure.{}"}
 """Actions whose name is put together where they are recorded; `written` finds out of what."""
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import get_meter
 
 from deploy.cli.layout import Layout
 from deploy.cli.prepare import prepare
@@ -96,7 +97,7 @@ async def build(role: str, layout: Layout, clock: FakeClock, stack: AsyncExitSta
     config: Any = load(import_module(f"services.{role}.config").Config, layout.configs / f"{role}.toml")
     tls, log = TLSMaterial(config.tls, clock), Log("test")
     channels = Channels(tls, config.peers, clock)
-    runtime = Runtime(role, clock, Ids(clock), tls, channels, log)
+    runtime = Runtime(role, clock, Ids(clock), tls, channels, log, get_meter("test"))
     application: Application = await import_module(f"services.{role}.app").build(config, runtime)
     for close in (*application.closers, channels.close):
         stack.push_async_callback(close)

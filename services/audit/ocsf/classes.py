@@ -158,6 +158,9 @@ _LOG: Mapping[str, Meaning] = {
             "audit.recovery.begin": "Recovery Begin",
             "audit.recovery.end": "Recovery End",
             "audit.witness.refuse": "Witness Refusal",
+            "practice.alert.close": "Practice Alert Close",
+            "practice.alert.open": "Practice Alert Open",
+            "practice.statement": "Outbox Statement",
         },
     ),
 }

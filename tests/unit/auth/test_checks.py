@@ -17,8 +17,8 @@ from services.kit.practices import PRACTICES
 from tests.unit.auth.world import World
 
 OWN = {f"auth.{what}" for what in (
-    "listeners", "policies", "clock", "certificate_days", "secrets_in_log", "secrets_in_store", "card_numbers_in_log",
-    "card_numbers_in_store",
+    "listeners", "policies", "clock", "outbox", "statement", "certificate_days", "secrets_in_log", "secrets_in_store",
+    "card_numbers_in_log", "card_numbers_in_store",
 )}  # fmt: skip
 """What every service checks."""
 

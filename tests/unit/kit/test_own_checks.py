@@ -18,6 +18,7 @@ from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
 from services.kit.leaks import StoreSearch
 from services.kit.logline import RecentLines
+from services.kit.outbox import Outbox
 from services.kit.own_checks import Process, of_process, of_store, policed
 from services.kit.practices import PRACTICES
 from services.kit.server import HEALTH, Server
@@ -87,7 +88,8 @@ async def test_a_clock_that_differs_from_the_database_is_measured(tmp_path: Path
     search = StoreSearch(database, MetaData())
     for ahead, least, most in ((0, 0, 50), (5, 4900, 5100), (-5, 4900, 5100)):
         clock = FakeClock(SystemClock().now() + timedelta(seconds=ahead))
-        check = next(each for each in of_store("files", database, search, clock) if each.name == "files.clock")
+        outbox = Outbox(database, clock, Ids(clock))
+        check = next(each for each in of_store("files", outbox, search, clock) if each.name == "files.clock")
         assert least <= await check.measure() <= most
     await database.close()
 

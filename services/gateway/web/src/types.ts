@@ -119,6 +119,10 @@ export interface Check {
   readonly event?: string;
   readonly index?: string;
   readonly measured?: string;
+  readonly threshold?: string;
+  readonly least?: boolean;
+  readonly unit?: "UNIT_COUNT" | "UNIT_BITS" | "UNIT_DAYS" | "UNIT_MINUTES" | "UNIT_MILLISECONDS";
+  readonly alertTime?: string;
 }
 
 /** One promise (valv.audit.v1.Practice). */

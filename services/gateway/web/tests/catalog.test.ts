@@ -42,7 +42,7 @@ describe("the catalogs", () => {
       .filter((path) => !path.includes("catalog"))
       .map((path) => readFileSync(path, "utf8"))
       .join("\n");
-    const made = /^(done|tried|why|problem|decline|brand|check|promise|mailLanguage\.name)\./;
+    const made = /^(done|tried|why|problem|decline|brand|check|service|promise|mailLanguage\.name)\./;
     const plurals = (key: string) => key.replace(/\.(one|other)$/, "");
     const named = Object.keys(en).filter((key) => !made.test(key) && !key.startsWith("nav."));
     for (const key of named) expect(text.includes(`"${plurals(key)}"`), key).toBe(true);
@@ -64,9 +64,11 @@ describe("the catalogs", () => {
 
 describe("the security page", () => {
   it("has words for every promise and every live check that the audit service serves", () => {
-    const table = readFileSync(join(root, "../../audit/practices.py"), "utf8");
-    const checks = [...table.matchAll(/Check\("([\w.]+)"/g)].map((match) => `check.${match[1]}`);
-    expect(checks).toContain("check.auth.password_parameters");
+    const table = readFileSync(join(root, "../../kit/practices.py"), "utf8");
+    const checks = [...table.matchAll(/f?"(?:\{role\}|[a-z]+)\.([a-z_]+)"/g)].map((match) => `check.${match[1]}`);
+    expect(checks).toContain("check.password_parameters");
+    expect(checks).toContain("check.listeners");
+    expect(Object.keys(en).filter((key) => key.startsWith("check.")).sort()).toEqual([...new Set(checks)].sort());
     const promises = Array.from({ length: 15 }, (_, index) => `promise.P${index + 1}`);
     for (const key of [...checks, ...promises.flatMap((name) => [`${name}.title`, `${name}.text`])]) {
       expect(en, key).toHaveProperty([key]);

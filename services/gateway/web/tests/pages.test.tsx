@@ -100,19 +100,39 @@ describe("activity", () => {
 });
 
 describe("the security page", () => {
+  const time = new Date(START).toISOString();
+  const check = (name: string, state: string, rest: object = {}) => ({ check: name, state: `STATE_${state}`, time, unit: "UNIT_COUNT", measured: "0", index: "7", ...rest });
+
   it("calls a promise kept only when the server does", async () => {
     const practices = [
       { promise: "P1", state: "STATE_NO_CHECK" },
-      { promise: "P8", state: "STATE_BROKEN", checks: [{ check: "x.y", state: "STATE_BROKEN", time: new Date(START).toISOString(), measured: "2" }] },
+      { promise: "P8", state: "STATE_BROKEN", checks: [check("x.y", "BROKEN", { measured: "2", alertTime: time })] },
       { promise: "P6", state: "STATE_KEPT" },
       { promise: "P9" },
     ];
     await show(SecurityPage, { "GET /v1/practices": { practices } });
-    const said = [...root.querySelectorAll(".promise .pill")].map((pill) => pill.textContent);
+    const said = [...root.querySelectorAll(".promise__head .pill")].map((pill) => pill.textContent);
     expect(said).toEqual(["No live check yet", "Broken", "Kept", "No live check yet"]);
     expect(root.textContent).toContain("1 of 4 promises is checked live and kept.");
     expect(root.textContent).toContain("1 is broken.");
-    expect(root.textContent).toContain("x.y: 2");
+    expect(root.querySelector("[data-testid=y-check]")?.textContent).toContain("x.yBroken 2Our operators have been alerted since");
+  });
+
+  it("tells what was measured, against what, with a receipt for each service", async () => {
+    const days = { unit: "UNIT_DAYS", least: true, threshold: "7" };
+    const checks = [
+      check("auth.certificate_days", "KEPT", { ...days, measured: "89" }),
+      check("files.certificate_days", "KEPT", { ...days, measured: "30", index: "8" }),
+      check("gateway.doors", "KEPT"),
+      check("auth.listeners", "KEPT"),
+      { check: "files.listeners", state: "STATE_UNKNOWN" },
+    ];
+    await show(SecurityPage, { "GET /v1/practices": { practices: [{ promise: "P3", state: "STATE_UNKNOWN", checks }] } });
+    const lines = [...root.querySelectorAll(".check")].map((line) => line.querySelector(".check__value")?.textContent?.trim());
+    expect(lines).toEqual(["30 days at least 7", "none", "Not known right now"]);
+    const links = [...root.querySelectorAll<HTMLAnchorElement>(".check a")];
+    expect(links.map((link) => link.textContent)).toEqual(["accounts", "files", "log entry 7", "log entry 7"]);
+    expect(links[1]?.getAttribute("href")).toBe("/v1/practices/files.certificate_days/receipt");
   });
 });
 

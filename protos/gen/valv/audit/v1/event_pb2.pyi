@@ -258,6 +258,7 @@ class Details(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
     """Size in bytes."""
@@ -292,6 +293,8 @@ class Details(_message.Message):
     """Id of the purpose that a customer consented to, such as "invoices"."""
     threshold: _builtins.int
     """What a live check's measure was held against; see the practice's contract."""
+    number: _builtins.int
+    """Highest number of a producer's records that a statement is about."""
     lost: _builtins.int
     """Number of entries whose record a restore has lost."""
     def __init__(
@@ -311,11 +314,12 @@ class Details(_message.Message):
         provider: _builtins.str | None = ...,
         purpose: _builtins.str | None = ...,
         threshold: _builtins.int | None = ...,
+        number: _builtins.int | None = ...,
         lost: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
     _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
@@ -333,6 +337,8 @@ class Details(_message.Message):
     _WhichOneofArgType__factor: _TypeAlias = _typing.Literal["_factor", b"_factor"]  # noqa: Y015
     _WhichOneofReturnType__lost: _TypeAlias = _typing.Literal["lost"]  # noqa: Y015
     _WhichOneofArgType__lost: _TypeAlias = _typing.Literal["_lost", b"_lost"]  # noqa: Y015
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
     _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
     _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
     _WhichOneofReturnType__purpose: _TypeAlias = _typing.Literal["purpose"]  # noqa: Y015
@@ -363,6 +369,8 @@ class Details(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__factor) -> _WhichOneofReturnType__factor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lost) -> _WhichOneofReturnType__lost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
     @_typing.overload

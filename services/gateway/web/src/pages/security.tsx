@@ -4,7 +4,7 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import { evidencePath, listPractices } from "../calls.ts";
-import { ago, exact, number } from "../format.ts";
+import { ago, exact, moment, number } from "../format.ts";
 import { type Key, maybe, plural, t } from "../language.ts";
 import { Pill, type PillTone } from "../parts/marks.tsx";
 import { Problem } from "../parts/notice.tsx";
@@ -85,34 +85,110 @@ function Promised({ practice }: { readonly practice: Practice }) {
       </div>
       <h2>{maybe(`promise.${name}.title`) ?? name}</h2>
       <p>{maybe(`promise.${name}.text`)}</p>
-      {practice.checks?.map((check) => (
-        <CheckLine key={check.check} check={check} />
+      {alike((practice.checks ?? []).filter((check) => check.state !== "STATE_NO_CHECK")).map(([kind, checks]) => (
+        <CheckLine key={kind} kind={kind} checks={checks} />
       ))}
     </li>
   );
 }
 
-function CheckLine({ check }: { readonly check: Check }) {
-  const count = check.time ? number(check.measured) : t("practice.notMeasured");
-  const words = maybe(`check.${check.check}`, { count }) ?? t("practice.measured", { check: check.check, count });
+/** One kind of check, in every service that runs it; the worst of them is what is shown. */
+function CheckLine({ kind, checks }: { readonly kind: string; readonly checks: readonly Check[] }) {
+  const shown = checks.reduce(worse);
+  const state = shown.state ?? "STATE_UNKNOWN";
+  const ran = checks.filter((check) => check.time);
+  const oldest = ran.map((check) => check.time ?? "").sort()[0];
+  const alert = checks.map((check) => check.alertTime).find((time) => time !== undefined);
+  const [tone, word] = states[state];
   return (
-    <p class="check">
-      <span class="check__words">{words}</span>
-      {check.time && (
-        <span class="check__when">
-          <time dateTime={check.time} title={exact(check.time)}>
-            {ago(check.time)}
+    <div class="check" data-testid={`${kind}-check`}>
+      <p class="check__words">{maybe(`check.${kind}`) ?? shown.check}</p>
+      <p class="check__value">
+        {state !== "STATE_KEPT" && <Pill tone={tone}>{t(word)}</Pill>} {state !== "STATE_UNKNOWN" && <Measured check={shown} />}
+      </p>
+      {alert && <p class="check__alert">{t("practice.alert", { time: moment(alert) })}</p>}
+      {oldest ? (
+        <p class="check__when">
+          <time dateTime={oldest} title={exact(oldest)}>
+            {ago(oldest)}
           </time>
           {" · "}
-          <a
-            href={evidencePath(check.check)}
-            download={`receipt-${check.check}.txt`}
-            aria-label={t("practice.receiptIndex", { index: number(check.index) })}
-          >
-            {t("practice.index", { index: number(check.index) })}
-          </a>
-        </span>
+          {ran.length > 1 && <>{t("practice.receipts")} </>}
+          {ran.map((check, at) => (
+            <>
+              {at > 0 && ", "}
+              <Receipt check={check} among={ran.length} />
+            </>
+          ))}
+        </p>
+      ) : (
+        <p class="check__when">{t("practice.notMeasured")}</p>
       )}
-    </p>
+    </div>
   );
+}
+
+/** The receipt of a check's latest result, named after its service when there are several. */
+function Receipt({ check, among }: { readonly check: Check; readonly among: number }) {
+  const index = number(check.index);
+  const service = check.check.split(".")[0] ?? "";
+  return (
+    <a
+      href={evidencePath(check.check)}
+      download={`receipt-${check.check}.txt`}
+      title={t("practice.index", { index })}
+      aria-label={t("practice.receiptIndex", { index })}
+    >
+      {among > 1 ? (maybe(`service.${service}`) ?? service) : t("practice.index", { index })}
+    </a>
+  );
+}
+
+const order: readonly PracticeState[] = ["STATE_NO_CHECK", "STATE_KEPT", "STATE_UNKNOWN", "STATE_BROKEN"];
+
+/** Returns the one of two checks that tells the worse: by its state, then by its distance to the threshold. */
+function worse(one: Check, other: Check): Check {
+  const rank = (check: Check) => order.indexOf(check.state ?? "STATE_UNKNOWN");
+  if (rank(one) !== rank(other)) return rank(one) > rank(other) ? one : other;
+  const more = Number(one.measured ?? 0) > Number(other.measured ?? 0);
+  return more === Boolean(one.least) ? other : one;
+}
+
+/** Returns checks by what they look at, in the order in which they come. */
+function alike(checks: readonly Check[]): readonly (readonly [string, readonly Check[]])[] {
+  const kinds = new Map<string, Check[]>();
+  for (const check of checks) {
+    const kind = check.check.slice(check.check.indexOf(".") + 1);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), check]);
+  }
+  return [...kinds];
+}
+
+/** What a check measured and, unless nothing at all is allowed, what it was held against. */
+function Measured({ check }: { readonly check: Check }) {
+  const value = Number(check.measured ?? 0);
+  if (Number(check.threshold ?? 0) === 0) return <>{value === 0 ? t("practice.none") : number(value)}</>;
+  return (
+    <>
+      {amount(check.unit, value)}{" "}
+      <span class="check__threshold">
+        {t(check.least ? "practice.least" : "practice.most", { threshold: number(check.threshold) })}
+      </span>
+    </>
+  );
+}
+
+function amount(unit: Check["unit"], count: number): string {
+  switch (unit) {
+    case "UNIT_BITS":
+      return plural("unit.bits", count);
+    case "UNIT_DAYS":
+      return plural("unit.days", count);
+    case "UNIT_MINUTES":
+      return plural("unit.minutes", count);
+    case "UNIT_MILLISECONDS":
+      return plural("unit.milliseconds", count);
+    default:
+      return number(count);
+  }
 }
