@@ -11,7 +11,7 @@ COMMANDS = {
     "migrate": "bring a service's databases to the newest schema",
     "operator": "issue a personal certificate to an operator",
     "accounts": "find, disable and enable accounts and end their sessions, as an operator",
-    "audit": "the log, as an operator: legal holds, retention, what an erasure left",
+    "audit": "the log, as an operator: searches, receipts, legal holds, retention, what an erasure left",
     "account": "export your own account into an archive, with proofs",
     "practices": "tell how the promises stand, with the alerts that are open",
     "verify": "check receipts, checkpoints, exports or a whole log, offline",

@@ -6,6 +6,8 @@ import importlib
 import sys
 
 PARTS = {
+    "search": "find events",
+    "receipt": "fetch the receipt of an event",
     "hold": "place, list and release legal holds",
     "retention": "tell what the next sweep would do",
     "remains": "show what stays of the records about a customer who was erased",

@@ -3,7 +3,7 @@
 Owns which part gets which other part. Decides nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.audit import checkpoints, tables, wire
@@ -23,6 +23,7 @@ from services.audit.recovery.recovery import Recovery
 from services.audit.recovery.sql import SqlRecoveries
 from services.audit.retention.app import Remains, Retention, remains, retention
 from services.audit.scrub import Scrub
+from services.audit.search.app import search_handlers, searching
 from services.audit.sequencer import Sequencer
 from services.audit.siem.app import exports
 from services.audit.signing import load_signer
@@ -72,6 +73,10 @@ class _Stores:
     def witnesses(self, config: Config, signer: Signer) -> Witnesses:
         return witness_app.build(config.witnesses, self.checkpoints, self.tiles, signer.verifier)
 
+    def bodies(self) -> Bodies:
+        """Return what seals and opens bodies."""
+        return Bodies(self.keyring, self.remains.security, self.remains.cold)
+
     async def close(self) -> None:
         await self.journal.stopped()
         await self.tiles.close()
@@ -84,42 +89,48 @@ async def build(config: Config, runtime: Runtime) -> Application:
     """Build the service."""
     stores = await _stores(config, runtime)
     clock, log, records, journal = runtime.clock, runtime.log, stores.records, stores.journal
+    database, keyring, bodies = stores.databases[0], stores.keyring, stores.bodies()
     state, signer = RevocationState(clock), load_signer(config.log.signing_key_file, config.log.origin)
     vkey, witnesses = signer.verifier.vkey, stores.witnesses(config, signer)
-    sequencer = _sequencer(config, runtime, stores, signer, witnesses)
-    left, heads = stores.remains, witnesses.heads(clock)
-    bodies = Bodies(stores.keyring, left.security, left.cold)
-    activity, tree = Activity(records, bodies, stores.keyring, heads, stores.tiles), stores.scrub(bodies, signer)
+    sequencer, heads = _sequencer(config, runtime, stores, signer, witnesses), witnesses.heads(clock)
+    search, tree = searching(database, keyring, bodies, journal, log), stores.scrub(bodies, signer)
+    activity = Activity(records, search.finder, bodies, keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer, heads)
-    exported = exports(config.siem, stores.databases[0], bodies, heads, journal, runtime)
-    keeping = retention(config.retention, runtime, stores.outbox, bodies, stores.keyring, heads, left)
+    exported = exports(config.siem, database, bodies, heads, journal, runtime)
+    keeping = retention(config.retention, runtime, stores.outbox, bodies, keyring, heads, stores.remains)
     follower = await _follower(stores, keeping, runtime)
-    evidence = assemble(stores.databases[0], records, activity, journal, runtime)
-
-    async def ready() -> None:
-        await stores.databases[0].ping()
-        sequencer.require_sound()
+    evidence = assemble(database, records, activity, journal, runtime)
 
     await journal.started()
     return Application(
         handlers={
             **_handlers(appender, activity, evidence.handlers),
             log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, stores.tiles, vkey, keeping.minimum),
+            **search_handlers(search, keyring, heads, activity, journal),
             **keeping.handlers,
         },
         outbox=stores.outbox,
         sender=OwnRecords(appender),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
-            *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, *evidence.tasks, *exported.tasks),
+            *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, search.filling.run),
+            *(*evidence.tasks, *exported.tasks),
             *witnesses.tasks(journal, clock, log, lambda: sequencer.signing),
             Watch(runtime.channels.get("auth"), state, clock, follower).run,
         ),
-        probes=(ready,),
+        probes=(_probe(database, sequencer),),
         closers=(*exported.closers, witnesses.close, stores.close),
         checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks, *evidence.checks),
         search=stores.search(),
     )
+
+
+def _probe(database: Database, sequencer: Sequencer) -> Callable[[], Awaitable[None]]:
+    async def ready() -> None:
+        await database.ping()
+        sequencer.require_sound()
+
+    return ready
 
 
 def _sequencer(config: Config, runtime: Runtime, stores: _Stores, signer: Signer, witnesses: Witnesses) -> Sequencer:

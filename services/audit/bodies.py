@@ -13,6 +13,7 @@ from services.audit import leaf
 from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
+from services.audit.search.tags import Tagger, Tagging, Tags
 from services.audit.store import Finding, Kept, Record, Standing, Statement
 from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN
 from services.kit.completeness import STATEMENT
@@ -58,7 +59,7 @@ class Bodies:
 
     def __init__(self, keys: Keys, remains: Remains, cold: Cold) -> None:
         """Take the subjects' keys, what is kept when a subject has none any more, and the cold store."""
-        self._keys, self._remains, self._cold = keys, remains, cold
+        self._keys, self._tagging, self._remains, self._cold = keys, Tagging(keys), remains, cold
 
     async def seal(
         self,
@@ -76,15 +77,16 @@ class Bodies:
         regains what it had signed, no key is made: it would make another leaf than the signed one.
         """
         records: list[Record] = []
+        tagger = await self._tagging.tagger()
         for number, event in enumerate(events, first):
             if len(records) % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)  # let others have a turn
             source = Source(producer, epoch, number)
-            record = await self._seal(event, source, erased=event.subject in erased, regaining=regaining)
+            record = await self._seal(event, source, tagger, erased=event.subject in erased, regaining=regaining)
             records.append(replace(record, time=event.time))
         return records
 
-    async def _seal(self, event: Event, source: Source, *, erased: bool, regaining: bool) -> Record:
+    async def _seal(self, event: Event, source: Source, tagger: Tagger, *, erased: bool, regaining: bool) -> Record:
         find = self._keys.get_standing if regaining else self._keys.get_or_create
         try:
             if erased:
@@ -94,7 +96,7 @@ class Bodies:
             return replace(await self._remains.arriving(event, source), standing=Standing.ERASED)
         if key is None:
             return Record(source, event.id, event.subject, b"", b"", standing=Standing.KEYLESS)
-        return _sealed(event, source, event.subject, key)
+        return _sealed(event, source, event.subject, key, tagger.of(event))
 
     async def open(self, kept: Kept) -> Opening | None:
         """Return what opens the entry, or None when its body or the subject's key is no more.
@@ -111,11 +113,13 @@ class Bodies:
         return Opening(body[: leaf.SALT_BYTES], body[leaf.SALT_BYTES :])
 
 
-def _sealed(event: Event, source: Source, owner: str, key: bytes) -> Record:
+def _sealed(event: Event, source: Source, owner: str, key: bytes, tags: Tags) -> Record:
     salt, body_key = derive(key, event.id)
     text = canonical(event, source)
     sealed = seal(body_key, salt + text, context(_BODY, owner, event.id))
-    return Record(source, event.id, owner, leaf.entry(salt, text), sealed, _finding(event), _statement(event))
+    return Record(
+        source, event.id, owner, leaf.entry(salt, text), sealed, _finding(event), _statement(event), tags=tags
+    )
 
 
 def _finding(event: Event) -> Finding | None:

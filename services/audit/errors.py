@@ -28,3 +28,6 @@ NOT_YET_PROVABLE = Reason(
 RECORDS_AWAY = Reason("RECORDS_AWAY", Code.UNAVAILABLE, "Older records cannot be fetched right now. Try again shortly.")
 LOG_PRUNED = Reason("LOG_PRUNED", Code.NOT_FOUND, "The log does not serve entries this old any more.")
 HOLD_RELEASED = Reason("HOLD_RELEASED", Code.FAILED_PRECONDITION, "The hold was released before.")
+INDEX_INCOMPLETE = Reason(
+    "INDEX_INCOMPLETE", Code.UNAVAILABLE, "Older events are still being indexed. Try again in a while."
+)

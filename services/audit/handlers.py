@@ -6,12 +6,13 @@ Owns nothing but the mapping. What is recorded of a call is in its policy.
 from google.api.httpbody_pb2 import HttpBody
 
 from services.audit import wire
-from services.audit.activity import Activity, Shown
+from services.audit.activity import MAX_PAGE, Activity
 from services.audit.appender import Appender
 from services.audit.errors import LOG_PRUNED
 from services.audit.heads import CheckpointReader
 from services.audit.recovery.placing import Place
 from services.audit.retention.minimum import Minimum
+from services.audit.search import rows
 from services.audit.store import Head, TileStore
 from services.audit.tiles import Tile, TileError, cut, parse_path
 from services.kit.call import Call
@@ -22,7 +23,11 @@ from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
 MAX_EVENTS = 512
 MAX_BYTES = 1 << 20
 MAX_RECEIPTS = 16
-_TEXT = "text/plain; charset=utf-8"
+_FORMS = {
+    activity_pb2.DownloadActivityRequest.FORMAT_JSONL: ("application/jsonl", False),
+    activity_pb2.DownloadActivityRequest.FORMAT_CSV: ("text/csv; charset=utf-8", False),
+    activity_pb2.DownloadActivityRequest.FORMAT_RECEIPTS: ("application/jsonl", True),
+}
 _OCTETS = "application/octet-stream"
 
 
@@ -68,10 +73,11 @@ class ActivityHandlers:
         self, request: activity_pb2.ListActivityRequest, call: Call
     ) -> activity_pb2.ListActivityResponse:
         """List the caller's events."""
-        page = await self._activity.page(call.customer, request.page_size, request.page_token)
+        terms = wire.terms_of(request)
+        page = await self._activity.page(call.customer, request.page_size, request.page_token, terms)
         call.reply_metadata.append(("cache-control", "no-store"))
         call.record.detail(count=len(page.shown))
-        activities = [_activity(shown) for shown in page.shown]
+        activities = [wire.activity_message(shown) for shown in page.shown]
         return activity_pb2.ListActivityResponse(activities=activities, next_page_token=page.next_token)
 
     async def export_activity(
@@ -82,10 +88,27 @@ class ActivityHandlers:
         call.reply_metadata.append(("cache-control", "no-store"))
         call.record.detail(count=len(page.shown))
         activities = [
-            activity_pb2.ExportedActivity(activity=_activity(shown), receipt=receipt.decode("utf-8"))
+            activity_pb2.ExportedActivity(activity=wire.activity_message(shown), receipt=receipt.decode("utf-8"))
             for shown, receipt in zip(page.shown, page.receipts, strict=True)
         ]
         return activity_pb2.ExportActivityResponse(activities=activities, next_page_token=page.next_token)
+
+    async def download_activity(self, request: activity_pb2.DownloadActivityRequest, call: Call) -> HttpBody:
+        """Return a page of the caller's events as rows of a file."""
+        if request.format not in _FORMS:
+            raise Fault(INVALID_ARGUMENT, field="format")
+        media_type, receipts = _FORMS[request.format]
+        terms = wire.terms_of(request)
+        page = await self._activity.page(call.customer, MAX_PAGE, request.page_token, terms, receipts=receipts)
+        call.reply_metadata.append(("cache-control", "no-store"))
+        if page.next_token:
+            call.reply_metadata.append(("valv-next-page-token", page.next_token))
+        call.record.detail(count=len(page.shown))
+        if request.format == activity_pb2.DownloadActivityRequest.FORMAT_CSV:
+            data = rows.csv_rows(page.shown, header=not request.page_token)
+        else:
+            data = rows.jsonl(page.shown, page.receipts)
+        return HttpBody(content_type=media_type, data=data)
 
     async def get_receipt(self, request: activity_pb2.GetReceiptRequest, call: Call) -> HttpBody:
         """Return the receipt of one of the caller's events."""
@@ -96,7 +119,7 @@ class ActivityHandlers:
         call.record.object("event", request.event)
         receipt = await self._activity.receipt(call.customer, request.event)
         call.reply_metadata.append(("cache-control", "no-store"))
-        return HttpBody(content_type=_TEXT, data=receipt)
+        return HttpBody(content_type=wire.TEXT, data=receipt)
 
 
 class ReceiptHandlers:
@@ -134,7 +157,7 @@ class LogHandlers:
         if latest is None:
             raise Fault(NOT_FOUND)
         call.reply_metadata.append(("cache-control", "public, max-age=1"))
-        return HttpBody(content_type=_TEXT, data=latest[0])
+        return HttpBody(content_type=wire.TEXT, data=latest[0])
 
     async def get_tile(self, request: log_pb2.GetTileRequest, call: Call) -> HttpBody:
         """Return a tile of the signed tree; NOT_FOUND for any other path."""
@@ -159,21 +182,12 @@ class LogHandlers:
     async def get_minimum_index(self, request: log_pb2.GetMinimumIndexRequest, call: Call) -> HttpBody:
         """Return the minimum index."""
         call.reply_metadata.append(("cache-control", "public, max-age=60"))
-        return HttpBody(content_type=_TEXT, data=f"{await self._minimum.index()}\n".encode())
+        return HttpBody(content_type=wire.TEXT, data=f"{await self._minimum.index()}\n".encode())
 
     async def get_key(self, request: log_pb2.GetKeyRequest, call: Call) -> HttpBody:
         """Return the log's verifier key."""
         call.reply_metadata.append(("cache-control", "public, max-age=60"))
-        return HttpBody(content_type=_TEXT, data=f"{self._vkey}\n".encode())
-
-
-def _activity(shown: Shown) -> activity_pb2.Activity:
-    return activity_pb2.Activity(
-        event=wire.message_of(shown.event),
-        producer=shown.source.producer,
-        index=shown.index,
-        provable=shown.provable,
-    )
+        return HttpBody(content_type=wire.TEXT, data=f"{self._vkey}\n".encode())
 
 
 def _require_id(prefix: str, name: str, text: str) -> None:

@@ -115,6 +115,22 @@ class Journal:
         event.details.count, event.details.lost = regained, lost
         await self._outbox.add(connection, event)
 
+    async def filling(self, count: int) -> None:
+        """Record that up to `count` bodies are opened, to make them findable."""
+        event = self._event("audit.index.fill")
+        event.details.count = count
+        await self._outbox.record(event)
+
+    async def read_by(
+        self, connection: AsyncConnection, operator: str, customer: str, cause: str, count: int, request_id: str
+    ) -> None:
+        """Record, with a search, that an operator was shown so many of a customer's events, and why."""
+        event = self._outbox.event("audit.operator.read")
+        event.actor.kind, event.actor.id = event_pb2.Actor.KIND_OPERATOR, operator
+        event.subject, event.request_id = customer, request_id
+        event.details.count, event.details.cause = count, cause
+        await self._outbox.add(connection, event)
+
     def _event(self, action: str) -> event_pb2.Event:
         event = self._outbox.event(action)
         event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, ROLE

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.audit.journal import Journal
 from services.audit.practices import owns
 from services.audit.recovery.sql_places import SqlPlaces, epoch_is
+from services.audit.search.sql import replace_lines
 from services.audit.store import DuplicateEventError, Finding, Head, Record, Statement
 from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SECURITY, SET_ASIDE, STATEMENTS
 from services.kit.clock import milliseconds
@@ -88,6 +89,7 @@ class SqlAppending(SqlPlaces):
         await self._keep_minimal(records, indexes)
         if places:
             await self._fill(producer, places)
+        await replace_lines(self._connection, dict(zip(indexes, (record.tags for record in records), strict=True)))
         for index, record in zip(indexes, records, strict=True):
             await self._keep_said(producer, record, index)
 

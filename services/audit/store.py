@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.audit.event import Source
+from services.audit.search.tags import Tags
 from services.audit.tiles import Tile
 
 
@@ -107,6 +108,8 @@ class Record:
     minimal: Minimal | None = None
     time: datetime | None = None
     standing: Standing = Standing.WHOLE
+    tags: Tags | None = None
+    """None when it is not found by what it says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The tables of the audit service's main database.
 
 Owns their columns and indexes; a test compares them with the migrations. Bodies are sealed before they come here: no
-column holds what an event says, but for the results of the live checks, which are public.
+column holds what an event says, but for its time, and for the results of the live checks, which are public.
 """
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0008"
+REVISION = "0009"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -51,6 +51,32 @@ ENTRIES = Table(
     Column("arrived_ms", BigInteger, nullable=False),
     UniqueConstraint("epoch_id", "number"),
     Index("entries_by_subject", "subject", "idx"),
+)
+EVENT_INDEX = Table(
+    "event_index",
+    METADATA,
+    Column("idx", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("time_ms", BigInteger),  # null in all columns: the event is of somebody who was erased
+    Column("subject", BigInteger),
+    Column("actor", BigInteger),
+    Column("kind", BigInteger),
+    Column("action", BigInteger),
+    Column("area", BigInteger),
+    Column("object", BigInteger),
+    Column("outcome", BigInteger),
+    Index("event_index_by_time", "time_ms", "idx"),
+    Index("event_index_by_subject", "subject", "time_ms", "idx"),
+    Index("event_index_by_actor", "actor", "time_ms", "idx"),
+    Index("event_index_by_action", "action", "time_ms", "idx"),
+    Index("event_index_by_object", "object", "time_ms", "idx"),
+    Index("event_index_by_outcome", "outcome", "time_ms", "idx"),
+)
+INDEX_STATE = Table(
+    "index_state",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("filled", BigInteger, nullable=False),
 )
 LOG_STATE = Table(
     "log_state",

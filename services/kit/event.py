@@ -24,15 +24,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9.+_-]*(?:/[a-z0-9.+_-]+)*")
 _REQUEST = re.compile(r"[0-9a-f-]{32,36}")
 _TRACE = re.compile(r"[0-9a-f]{32}")
+_FILTER = "(?:action|actor|area|kind|object|outcome|subject|time)"
 _TEXTS = {
     "currency": re.compile(r"[a-z]{3}"),
     "version": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "factor": re.compile(r"[a-z][a-z0-9]*"),
     "state": re.compile(r"kept|broken|unknown|pending|succeeded|declined|failed"),
     "digest": re.compile(r"[0-9a-f]{64}"),
-    "cause": re.compile(r"owner|compromised|abuse|legal|litigation|authority|investigation"),
+    "cause": re.compile(r"owner|compromised|abuse|legal|review|litigation|authority|investigation"),
     "provider": re.compile(r"[a-z][a-z0-9-]*"),
     "purpose": re.compile(r"[a-z][a-z0-9-]*"),
+    "filters": re.compile(rf"{_FILTER}(?:,{_FILTER})*"),
 }
 _NUMBERS = {"bytes", "range_start", "amount_minor", "count", "window_seconds", "threshold", "number", "lost"}
 _LONGEST = 96

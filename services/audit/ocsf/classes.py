@@ -139,7 +139,7 @@ _FILES: Mapping[str, Meaning] = {
     ),
 }
 _LOG: Mapping[str, Meaning] = {
-    **_all(Class.LOG, 3, "audit.account.export", "audit.siem.start", "audit.siem.send"),
+    **_all(Class.LOG, 3, "audit.activity.download", "audit.siem.start", "audit.siem.send"),
     **_all(Class.LOG, 2, "audit.retention.sweep"),
     **_all(Class.LOG, 3, "audit.account.export"),
     **_all(Class.LOG, 4, "audit.retention.cool"),
@@ -150,6 +150,7 @@ _LOG: Mapping[str, Meaning] = {
         {
             "audit.alarm.open": "Alarm Open",
             "audit.alarm.close": "Alarm Close",
+            "audit.index.fill": "Index",
             "audit.hold.clear": "Hold Clear",
             "audit.hold.place": "Hold Place",
             "audit.hold.release": "Hold Release",
@@ -183,6 +184,9 @@ _REST: Mapping[str, Meaning] = {
         2,
         "audit.activity.list",
         "audit.hold.list",
+        "audit.operator.read",
+        "audit.operator.receipt",
+        "audit.operator.search",
         "audit.receipt.deliver",
         "audit.receipt.read",
         "audit.remains.list",

@@ -12,6 +12,7 @@ from services.audit.erasure import Reduced, Whole
 from services.audit.retention.held import Held
 from services.audit.retention.security import KeptSecurity
 from services.audit.retention.sql_holds import require_active
+from services.audit.search.sql import blank_lines
 from services.audit.store import Kept, Minimal
 from services.audit.tables import COLD, ENTRIES, ERASED, HELD, HOLDS, LOG_STATE, SECURITY
 from services.audit.tiles import WIDTH
@@ -61,6 +62,7 @@ class SqlErasures:
                 await connection.execute(insert(SECURITY), rows)
             await _hold(connection, records)
             await connection.execute(update(ENTRIES).where(ENTRIES.c.idx.in_(indexes)).values(sealed=b""))
+            await blank_lines(connection, indexes)  # after the update, which waits for who is making their lines
 
     async def told(self, subject: str) -> int:
         """Return how many of the person's bodies are kept under legal holds that are not secret."""

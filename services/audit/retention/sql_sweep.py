@@ -14,6 +14,7 @@ from services.audit.journal import Journal
 from services.audit.retention.holds import Hold
 from services.audit.retention.sql_holds import lock, require_active
 from services.audit.retention.sweep import BodiesChangedError, Preview, Row, State
+from services.audit.search.sql import blank_lines
 from services.audit.store import HoldsChangedError
 from services.audit.tables import COLD, ENTRIES, LOG_STATE, RETENTION, SECURITY
 from services.audit.tiles import WIDTH
@@ -84,6 +85,8 @@ class SqlSweep:
             count = await connection.execute(
                 update(ENTRIES).where(goes & (_full() | cold)).values(sealed=b"", subject="")
             )
+            bundle = range(number * WIDTH, (number + 1) * WIDTH)
+            await blank_lines(connection, [index for index in bundle if index not in kept])
             await connection.execute(delete(SECURITY).where(minimal))
             await connection.execute(update(COLD).where(COLD.c.bundle == number).values(period=_GOING))
             values: dict[str, Any] = {"expired_below": (number + 1) * WIDTH, "expired": _R.expired + count.rowcount}

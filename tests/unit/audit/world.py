@@ -37,6 +37,10 @@ from services.audit.retention.sql_holds import SqlHolds
 from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import Sweeper
 from services.audit.scrub import Scrub
+from services.audit.search.app import searching
+from services.audit.search.filling import Filling
+from services.audit.search.search import Search
+from services.audit.search.sql import SqlIndex
 from services.audit.sequencer import Sequencer
 from services.audit.sql import SqlLog
 from services.audit.sql_lease import SqlLease
@@ -89,6 +93,9 @@ class World:
     heads: CheckpointReader
     appender: Appender
     activity: Activity
+    index: SqlIndex
+    filling: Filling
+    search: Search
     epochs: dict[str, str]
 
     def event(self, subject: str = "", action: str = "files.file.download", **changes: object) -> Event:
@@ -238,6 +245,7 @@ def _assemble(folder: Path, opened: list[Database], key: bytes, clock: FakeClock
     )
     heads = CheckpointReader(checkpoints, clock)
     appender = Appender(records, bodies, wire.event_of, sequencer, heads)
+    search = searching(database, keyring, bodies, Journal(outbox), Log("test"))
     return World(
         folder=folder,
         clock=clock,
@@ -267,6 +275,9 @@ def _assemble(folder: Path, opened: list[Database], key: bytes, clock: FakeClock
         sequencer=sequencer,
         heads=heads,
         appender=appender,
-        activity=Activity(records, bodies, keyring, heads, tiles),
+        activity=Activity(records, search.finder, bodies, keyring, heads, tiles),
+        index=SqlIndex(database),
+        filling=search.filling,
+        search=Search(search.finder, keyring, heads),
         epochs={},
     )

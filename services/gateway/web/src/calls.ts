@@ -2,13 +2,14 @@
  * Owns the addresses of the API: one function per method of the contracts that
  * this client uses; those of accounts are in `calls.account.ts`. Must never hold state.
  */
+import { type Filter, queryOf } from "./activity-filter.ts";
 import type { Api } from "./api.ts";
 import type { ActivityPage, Card, CardSetup, ChargePage, FilePage, Practice } from "./types.ts";
 
 const PAGE_SIZE = "25";
 
-function page(path: string, token: string): string {
-  const query = new URLSearchParams({ pageSize: PAGE_SIZE });
+function page(path: string, token: string, filter: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams({ pageSize: PAGE_SIZE, ...filter });
   if (token) query.set("pageToken", token);
   return `${path}?${query.toString()}`;
 }
@@ -52,8 +53,22 @@ export const deleteCard = (api: Api, card: string) => api.call("DELETE", `/v1/ca
 /** Lists charges, newest first. */
 export const listCharges = (api: Api, token: string) => api.call<ChargePage>("GET", page("/v1/charges", token));
 
-/** Lists every event about the caller, newest first. */
-export const listActivity = (api: Api, token: string) => api.call<ActivityPage>("GET", page("/v1/activity", token));
+/** Lists the events about the caller that answer the filter, newest first. */
+export const listActivity = (api: Api, token: string, filter: Filter) =>
+  api.call<ActivityPage>("GET", page("/v1/activity", token, queryOf(filter)));
+
+/** The form of a download (valv.audit.v1.DownloadActivityRequest.Format). */
+export type DownloadFormat = "FORMAT_CSV" | "FORMAT_JSONL" | "FORMAT_RECEIPTS";
+
+/** The header that leads to a download's next page. */
+export const NEXT_PAGE = "valv-next-page-token";
+
+/** Where a page of a download is. */
+export function downloadPath(format: DownloadFormat, filter: Filter, token: string): string {
+  const query = new URLSearchParams({ format, ...queryOf(filter) });
+  if (token) query.set("pageToken", token);
+  return `/v1/activity:download?${query.toString()}`;
+}
 
 /** Where an event's receipt is. */
 export const receiptPath = (event: string): string => `/v1/activity/${encodeURIComponent(event)}/receipt`;

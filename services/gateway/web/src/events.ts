@@ -3,8 +3,14 @@
  * without a sentence is shown by its name.
  */
 import { money, size } from "./format.ts";
-import { maybe, plural, t } from "./language.ts";
+import { endingsOf, maybe, plural, t } from "./language.ts";
 import type { AuditEvent } from "./types.ts";
+
+/** Actions that are about no customer: nobody finds them in their own activity. */
+const ABOUT_NOBODY: ReadonlySet<string> = new Set(["auth.operator.certificate", "audit.operator.search"]);
+
+/** The actions that have words and may be about a customer. */
+export const actions = (): readonly string[] => endingsOf("done.").filter((action) => !ABOUT_NOBODY.has(action));
 
 /** What happened, or what was tried. */
 export function describe(event: AuditEvent): string {

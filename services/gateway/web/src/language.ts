@@ -88,6 +88,11 @@ export function plural(base: PluralKey, count: number, words: Words = {}): strin
   return t(`${base}.${form}` as Key, { ...words, count: new Intl.NumberFormat(locale()).format(count) });
 }
 
+/** Returns the rest of every key that begins so. */
+export function endingsOf(beginning: string): readonly string[] {
+  return Object.keys(catalog()).flatMap((key) => (key.startsWith(beginning) ? [key.slice(beginning.length)] : []));
+}
+
 /** Returns the sentence of a key made at run time, or undefined when the catalog has none. */
 export function maybe(key: string, words: Words = {}): string | undefined {
   return key in catalog() ? t(key as Key, words) : undefined;

@@ -100,6 +100,8 @@ export interface Activity {
   readonly producer: string;
   readonly index?: string;
   readonly provable?: boolean;
+  /** Hexadecimal. */
+  readonly leafHash?: string;
 }
 
 /** A page of events (valv.audit.v1.ListActivityResponse). */

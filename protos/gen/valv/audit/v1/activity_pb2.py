@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from valv.audit.v1 import event_pb2 as valv_dot_audit_dot_v1_dot_event__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/audit/v1/activity.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\">\n\x15\x45xportActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x16\x45xportActivityResponse\x12\x33\n\nactivities\x18\x01 \x03(\x0b\x32\x1f.valv.audit.v1.ExportedActivity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x10\x45xportedActivity\x12)\n\x08\x61\x63tivity\x18\x01 \x01(\x0b\x32\x17.valv.audit.v1.Activity\x12\x0f\n\x07receipt\x18\x02 \x01(\t\"<\n\x13ListActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x14ListActivityResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x08\x41\x63tivity\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08provable\x18\x04 \x01(\x08\"\"\n\x11GetReceiptRequest\x12\r\n\x05\x65vent\x18\x01 \x01(\t2\xe8\x03\n\x0f\x41\x63tivityService\x12\x95\x01\n\x0cListActivity\x12\".valv.audit.v1.ListActivityRequest\x1a#.valv.audit.v1.ListActivityResponse\"<\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61udit.activity.list\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/activity\x12\x91\x01\n\nGetReceipt\x12 .valv.audit.v1.GetReceiptRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18#\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61udit.receipt.read\x10\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/activity/{event}/receipt\x12\xa8\x01\n\x0e\x45xportActivity\x12$.valv.audit.v1.ExportActivityRequest\x1a%.valv.audit.v1.ExportActivityResponse\"I\xca\xda\x18*\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x03*\x18\n\x14\x61udit.account.export\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/activity:exportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/audit/v1/activity.proto\x12\rvalv.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\">\n\x15\x45xportActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x16\x45xportActivityResponse\x12\x33\n\nactivities\x18\x01 \x03(\x0b\x32\x1f.valv.audit.v1.ExportedActivity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x10\x45xportedActivity\x12)\n\x08\x61\x63tivity\x18\x01 \x01(\x0b\x32\x17.valv.audit.v1.Activity\x12\x0f\n\x07receipt\x18\x02 \x01(\t\"\x9e\x02\n\x13ListActivityRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0c\n\x04\x61rea\x18\x04 \x01(\t\x12\'\n\x07outcome\x18\x05 \x01(\x0e\x32\x16.valv.audit.v1.Outcome\x12-\n\nactor_kind\x18\x06 \x01(\x0e\x32\x19.valv.audit.v1.Actor.Kind\x12\x0e\n\x06object\x18\x07 \x01(\t\x12-\n\tfrom_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa7\x03\n\x17\x44ownloadActivityRequest\x12=\n\x06\x66ormat\x18\x01 \x01(\x0e\x32-.valv.audit.v1.DownloadActivityRequest.Format\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0c\n\x04\x61rea\x18\x04 \x01(\t\x12\'\n\x07outcome\x18\x05 \x01(\x0e\x32\x16.valv.audit.v1.Outcome\x12-\n\nactor_kind\x18\x06 \x01(\x0e\x32\x19.valv.audit.v1.Actor.Kind\x12\x0e\n\x06object\x18\x07 \x01(\t\x12-\n\tfrom_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x46ORMAT_JSONL\x10\x01\x12\x0e\n\nFORMAT_CSV\x10\x02\x12\x13\n\x0f\x46ORMAT_RECEIPTS\x10\x03\"\\\n\x14ListActivityResponse\x12+\n\nactivities\x18\x01 \x03(\x0b\x32\x17.valv.audit.v1.Activity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x08\x41\x63tivity\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08provable\x18\x04 \x01(\x08\x12\x11\n\tleaf_hash\x18\x05 \x01(\t\"\"\n\x11GetReceiptRequest\x12\r\n\x05\x65vent\x18\x01 \x01(\t2\x86\x05\n\x0f\x41\x63tivityService\x12\x95\x01\n\x0cListActivity\x12\".valv.audit.v1.ListActivityRequest\x1a#.valv.audit.v1.ListActivityResponse\"<\xca\xda\x18$\n\x05\x65nvoy\x10\x02 \x03*\x17\n\x13\x61udit.activity.list\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/activity\x12\x9b\x01\n\x10\x44ownloadActivity\x12&.valv.audit.v1.DownloadActivityRequest\x1a\x14.google.api.HttpBody\"I\xca\xda\x18(\n\x05\x65nvoy\x10\x02 \x03*\x1b\n\x17\x61udit.activity.download\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/activity:download\x12\x91\x01\n\nGetReceipt\x12 .valv.audit.v1.GetReceiptRequest\x1a\x14.google.api.HttpBody\"K\xca\xda\x18#\n\x05\x65nvoy\x10\x02 \x03*\x16\n\x12\x61udit.receipt.read\x10\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/activity/{event}/receipt\x12\xa8\x01\n\x0e\x45xportActivity\x12$.valv.audit.v1.ExportActivityRequest\x1a%.valv.audit.v1.ExportActivityResponse\"I\xca\xda\x18*\n\x05\x65nvoy\x10\x02\x1a\x03\x08\xd8\x04 \x03*\x18\n\x14\x61udit.account.export\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/activity:exportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,24 +38,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['ListActivity']._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['ListActivity']._serialized_options = b'\312\332\030$\n\005envoy\020\002 \003*\027\n\023audit.activity.list\020\001\202\323\344\223\002\016\022\014/v1/activity'
+  _globals['_ACTIVITYSERVICE'].methods_by_name['DownloadActivity']._loaded_options = None
+  _globals['_ACTIVITYSERVICE'].methods_by_name['DownloadActivity']._serialized_options = b'\312\332\030(\n\005envoy\020\002 \003*\033\n\027audit.activity.download\020\001\202\323\344\223\002\027\022\025/v1/activity:download'
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetReceipt']._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\312\332\030#\n\005envoy\020\002 \003*\026\n\022audit.receipt.read\020\001\202\323\344\223\002\036\022\034/v1/activity/{event}/receipt'
   _globals['_ACTIVITYSERVICE'].methods_by_name['ExportActivity']._loaded_options = None
   _globals['_ACTIVITYSERVICE'].methods_by_name['ExportActivity']._serialized_options = b'\312\332\030*\n\005envoy\020\002\032\003\010\330\004 \003*\030\n\024audit.account.export\020\001\202\323\344\223\002\025\022\023/v1/activity:export'
-  _globals['_EXPORTACTIVITYREQUEST']._serialized_start=161
-  _globals['_EXPORTACTIVITYREQUEST']._serialized_end=223
-  _globals['_EXPORTACTIVITYRESPONSE']._serialized_start=225
-  _globals['_EXPORTACTIVITYRESPONSE']._serialized_end=327
-  _globals['_EXPORTEDACTIVITY']._serialized_start=329
-  _globals['_EXPORTEDACTIVITY']._serialized_end=407
-  _globals['_LISTACTIVITYREQUEST']._serialized_start=409
-  _globals['_LISTACTIVITYREQUEST']._serialized_end=469
-  _globals['_LISTACTIVITYRESPONSE']._serialized_start=471
-  _globals['_LISTACTIVITYRESPONSE']._serialized_end=563
-  _globals['_ACTIVITY']._serialized_start=565
-  _globals['_ACTIVITY']._serialized_end=663
-  _globals['_GETRECEIPTREQUEST']._serialized_start=665
-  _globals['_GETRECEIPTREQUEST']._serialized_end=699
-  _globals['_ACTIVITYSERVICE']._serialized_start=702
-  _globals['_ACTIVITYSERVICE']._serialized_end=1190
+  _globals['_EXPORTACTIVITYREQUEST']._serialized_start=194
+  _globals['_EXPORTACTIVITYREQUEST']._serialized_end=256
+  _globals['_EXPORTACTIVITYRESPONSE']._serialized_start=258
+  _globals['_EXPORTACTIVITYRESPONSE']._serialized_end=360
+  _globals['_EXPORTEDACTIVITY']._serialized_start=362
+  _globals['_EXPORTEDACTIVITY']._serialized_end=440
+  _globals['_LISTACTIVITYREQUEST']._serialized_start=443
+  _globals['_LISTACTIVITYREQUEST']._serialized_end=729
+  _globals['_DOWNLOADACTIVITYREQUEST']._serialized_start=732
+  _globals['_DOWNLOADACTIVITYREQUEST']._serialized_end=1155
+  _globals['_DOWNLOADACTIVITYREQUEST_FORMAT']._serialized_start=1068
+  _globals['_DOWNLOADACTIVITYREQUEST_FORMAT']._serialized_end=1155
+  _globals['_LISTACTIVITYRESPONSE']._serialized_start=1157
+  _globals['_LISTACTIVITYRESPONSE']._serialized_end=1249
+  _globals['_ACTIVITY']._serialized_start=1251
+  _globals['_ACTIVITY']._serialized_end=1368
+  _globals['_GETRECEIPTREQUEST']._serialized_start=1370
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1404
+  _globals['_ACTIVITYSERVICE']._serialized_start=1407
+  _globals['_ACTIVITYSERVICE']._serialized_end=2053
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from valv.audit.v1 import event_pb2 as _event_pb2
 import builtins as _builtins
 import sys
@@ -105,29 +107,154 @@ Global___ExportedActivity: _TypeAlias = ExportedActivity  # noqa: Y015
 
 @_typing.final
 class ListActivityRequest(_message.Message):
-    """Asks for a page of events."""
+    """Asks for a page of events. An event must answer every filter that is given."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ACTOR_KIND_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0 means 50, at most 200."""
     page_token: _builtins.str
-    """From the page before."""
+    """From the page before, asked with the same filters."""
+    action: _builtins.str
+    """The action, such as "files.file.download"."""
+    area: _builtins.str
+    """All actions of one area: the first part of their names, such as "files"."""
+    outcome: _event_pb2.Outcome.ValueType
+    """How it ended."""
+    actor_kind: _event_pb2.Actor.Kind.ValueType
+    """What kind of actor did it; the caller is a customer."""
+    object: _builtins.str
+    """What it touched: the object's id; its kind, when it has no id."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """It happened then or later, on its producer's clock, UTC."""
+
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """It happened before then."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        action: _builtins.str = ...,
+        area: _builtins.str = ...,
+        outcome: _event_pb2.Outcome.ValueType = ...,
+        actor_kind: _event_pb2.Actor.Kind.ValueType = ...,
+        object: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_kind", b"actor_kind", "area", b"area", "from_time", b"from_time", "object", b"object", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListActivityRequest: _TypeAlias = ListActivityRequest  # noqa: Y015
+
+@_typing.final
+class DownloadActivityRequest(_message.Message):
+    """Asks for a page of a download. An event must answer every filter that is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Format:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DownloadActivityRequest._Format.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FORMAT_UNSPECIFIED: DownloadActivityRequest._Format.ValueType  # 0
+        """Not set: refused."""
+        FORMAT_JSONL: DownloadActivityRequest._Format.ValueType  # 1
+        """A JSON object a line (application/jsonl)."""
+        FORMAT_CSV: DownloadActivityRequest._Format.ValueType  # 2
+        """RFC 4180, with a header on the first page (text/csv). No cell begins
+        with a character that a spreadsheet takes for a formula.
+        """
+        FORMAT_RECEIPTS: DownloadActivityRequest._Format.ValueType  # 3
+        """As FORMAT_JSONL, each object with its event's receipt, where a signed
+        checkpoint covers the event.
+        """
+
+    class Format(_Format, metaclass=_FormatEnumTypeWrapper):
+        """The form of the rows."""
+
+    FORMAT_UNSPECIFIED: DownloadActivityRequest.Format.ValueType  # 0
+    """Not set: refused."""
+    FORMAT_JSONL: DownloadActivityRequest.Format.ValueType  # 1
+    """A JSON object a line (application/jsonl)."""
+    FORMAT_CSV: DownloadActivityRequest.Format.ValueType  # 2
+    """RFC 4180, with a header on the first page (text/csv). No cell begins
+    with a character that a spreadsheet takes for a formula.
+    """
+    FORMAT_RECEIPTS: DownloadActivityRequest.Format.ValueType  # 3
+    """As FORMAT_JSONL, each object with its event's receipt, where a signed
+    checkpoint covers the event.
+    """
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ACTOR_KIND_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    format: Global___DownloadActivityRequest.Format.ValueType
+    """The form of the rows."""
+    page_token: _builtins.str
+    """From the page before, asked with the same filters."""
+    action: _builtins.str
+    """The action, such as "files.file.download"."""
+    area: _builtins.str
+    """All actions of one area: the first part of their names, such as "files"."""
+    outcome: _event_pb2.Outcome.ValueType
+    """How it ended."""
+    actor_kind: _event_pb2.Actor.Kind.ValueType
+    """What kind of actor did it; the caller is a customer."""
+    object: _builtins.str
+    """What it touched: the object's id; its kind, when it has no id."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """It happened then or later, on its producer's clock, UTC."""
+
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """It happened before then."""
+
+    def __init__(
+        self,
+        *,
+        format: Global___DownloadActivityRequest.Format.ValueType = ...,
+        page_token: _builtins.str = ...,
+        action: _builtins.str = ...,
+        area: _builtins.str = ...,
+        outcome: _event_pb2.Outcome.ValueType = ...,
+        actor_kind: _event_pb2.Actor.Kind.ValueType = ...,
+        object: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_kind", b"actor_kind", "area", b"area", "format", b"format", "from_time", b"from_time", "object", b"object", "outcome", b"outcome", "page_token", b"page_token", "to_time", b"to_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadActivityRequest: _TypeAlias = DownloadActivityRequest  # noqa: Y015
 
 @_typing.final
 class ListActivityResponse(_message.Message):
@@ -141,7 +268,9 @@ class ListActivityResponse(_message.Message):
     """Give it to get the next page; empty at the end."""
     @_builtins.property
     def activities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Activity]:
-        """Newest first."""
+        """Newest first. With filters, fewer than were asked for, or none, do not mean
+        the end.
+        """
 
     def __init__(
         self,
@@ -167,12 +296,15 @@ class Activity(_message.Message):
     PRODUCER_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
     PROVABLE_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """The service that recorded it."""
     index: _builtins.int
     """Index of the event's leaf in the log."""
     provable: _builtins.bool
     """A signed checkpoint covers the leaf: its receipt can be had."""
+    leaf_hash: _builtins.str
+    """Hash of the event's leaf (RFC 6962), hexadecimal: what the tiles hold."""
     @_builtins.property
     def event(self) -> _event_pb2.Event:
         """The event."""
@@ -184,10 +316,11 @@ class Activity(_message.Message):
         producer: _builtins.str = ...,
         index: _builtins.int = ...,
         provable: _builtins.bool = ...,
+        leaf_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "index", b"index", "producer", b"producer", "provable", b"provable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "index", b"index", "leaf_hash", b"leaf_hash", "producer", b"producer", "provable", b"provable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,6 +41,11 @@ class ActivityServiceStub:
                 request_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityRequest.SerializeToString,
                 response_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityResponse.FromString,
                 _registered_method=True)
+        self.DownloadActivity = channel.unary_unary(
+                '/valv.audit.v1.ActivityService/DownloadActivity',
+                request_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.DownloadActivityRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetReceipt = channel.unary_unary(
                 '/valv.audit.v1.ActivityService/GetReceipt',
                 request_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.GetReceiptRequest.SerializeToString,
@@ -59,6 +64,15 @@ class ActivityServiceServicer:
 
     def ListActivity(self, request, context):
         """Lists the caller's events, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadActivity(self, request, context):
+        """Returns a page of the caller's events as rows of a file, newest first: the
+        answer's header valv-next-page-token leads to the next, and is absent at
+        the end. The pages one after the other are the file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +101,11 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.ListActivity,
                     request_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityRequest.FromString,
                     response_serializer=valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityResponse.SerializeToString,
+            ),
+            'DownloadActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.DownloadActivity,
+                    request_deserializer=valv_dot_audit_dot_v1_dot_activity__pb2.DownloadActivityRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReceipt,
@@ -127,6 +146,33 @@ class ActivityService:
             '/valv.audit.v1.ActivityService/ListActivity',
             valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityRequest.SerializeToString,
             valv_dot_audit_dot_v1_dot_activity__pb2.ListActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.audit.v1.ActivityService/DownloadActivity',
+            valv_dot_audit_dot_v1_dot_activity__pb2.DownloadActivityRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,6 +36,11 @@ class ActivityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ActivityServiceAsyncStub: ...
     ListActivity: _grpc.UnaryUnaryMultiCallable[_activity_pb2.ListActivityRequest, _activity_pb2.ListActivityResponse]
     """Lists the caller's events, newest first."""
+    DownloadActivity: _grpc.UnaryUnaryMultiCallable[_activity_pb2.DownloadActivityRequest, _httpbody_pb2.HttpBody]
+    """Returns a page of the caller's events as rows of a file, newest first: the
+    answer's header valv-next-page-token leads to the next, and is absent at
+    the end. The pages one after the other are the file.
+    """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_activity_pb2.GetReceiptRequest, _httpbody_pb2.HttpBody]
     """Returns the receipt of one event: a c2sp.org/tlog-proof file whose extra
     line opens the leaf (salt and event), verifiable offline. text/plain.
@@ -52,6 +57,11 @@ class ActivityServiceAsyncStub(ActivityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListActivity: _aio.UnaryUnaryMultiCallable[_activity_pb2.ListActivityRequest, _activity_pb2.ListActivityResponse]  # type: ignore[assignment]
     """Lists the caller's events, newest first."""
+    DownloadActivity: _aio.UnaryUnaryMultiCallable[_activity_pb2.DownloadActivityRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns a page of the caller's events as rows of a file, newest first: the
+    answer's header valv-next-page-token leads to the next, and is absent at
+    the end. The pages one after the other are the file.
+    """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_activity_pb2.GetReceiptRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns the receipt of one event: a c2sp.org/tlog-proof file whose extra
     line opens the leaf (salt and event), verifiable offline. text/plain.
@@ -71,6 +81,17 @@ class ActivityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_activity_pb2.ListActivityResponse, _abc.Awaitable[_activity_pb2.ListActivityResponse]]:
         """Lists the caller's events, newest first."""
+
+    @_abc_1.abstractmethod
+    def DownloadActivity(
+        self,
+        request: _activity_pb2.DownloadActivityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns a page of the caller's events as rows of a file, newest first: the
+        answer's header valv-next-page-token leads to the next, and is absent at
+        the end. The pages one after the other are the file.
+        """
 
     @_abc_1.abstractmethod
     def GetReceipt(

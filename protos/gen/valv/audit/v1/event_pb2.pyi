@@ -257,6 +257,7 @@ class Details(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
@@ -284,13 +285,17 @@ class Details(_message.Message):
     """SHA-256 of what was published, hexadecimal."""
     cause: _builtins.str
     """Why it was done: why an account is disabled ("owner", "compromised",
-    "abuse" or "legal"), or why records are held ("litigation", "authority" or
-    "investigation").
+    "abuse" or "legal"), why an operator read the log (also "review"), or why
+    records are held ("litigation", "authority" or "investigation").
     """
     provider: _builtins.str
     """Id of a third party in the configuration, such as "mail"."""
     purpose: _builtins.str
     """Id of the purpose that a customer consented to, such as "invoices"."""
+    filters: _builtins.str
+    """Names of the filters of a search, in alphabetical order, with commas
+    between; never what was searched for.
+    """
     threshold: _builtins.int
     """What a live check's measure was held against; see the practice's contract."""
     number: _builtins.int
@@ -313,13 +318,14 @@ class Details(_message.Message):
         cause: _builtins.str | None = ...,
         provider: _builtins.str | None = ...,
         purpose: _builtins.str | None = ...,
+        filters: _builtins.str | None = ...,
         threshold: _builtins.int | None = ...,
         number: _builtins.int | None = ...,
         lost: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_filters", b"_filters", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "filters", b"filters", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "_bytes", b"_bytes", "_cause", b"_cause", "_count", b"_count", "_currency", b"_currency", "_digest", b"_digest", "_factor", b"_factor", "_filters", b"_filters", "_lost", b"_lost", "_number", b"_number", "_provider", b"_provider", "_purpose", b"_purpose", "_range_start", b"_range_start", "_state", b"_state", "_threshold", b"_threshold", "_version", b"_version", "_window_seconds", b"_window_seconds", "amount_minor", b"amount_minor", "bytes", b"bytes", "cause", b"cause", "count", b"count", "currency", b"currency", "digest", b"digest", "factor", b"factor", "filters", b"filters", "lost", b"lost", "number", b"number", "provider", b"provider", "purpose", b"purpose", "range_start", b"range_start", "state", b"state", "threshold", b"threshold", "version", b"version", "window_seconds", b"window_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
     _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
@@ -335,6 +341,8 @@ class Details(_message.Message):
     _WhichOneofArgType__digest: _TypeAlias = _typing.Literal["_digest", b"_digest"]  # noqa: Y015
     _WhichOneofReturnType__factor: _TypeAlias = _typing.Literal["factor"]  # noqa: Y015
     _WhichOneofArgType__factor: _TypeAlias = _typing.Literal["_factor", b"_factor"]  # noqa: Y015
+    _WhichOneofReturnType__filters: _TypeAlias = _typing.Literal["filters"]  # noqa: Y015
+    _WhichOneofArgType__filters: _TypeAlias = _typing.Literal["_filters", b"_filters"]  # noqa: Y015
     _WhichOneofReturnType__lost: _TypeAlias = _typing.Literal["lost"]  # noqa: Y015
     _WhichOneofArgType__lost: _TypeAlias = _typing.Literal["_lost", b"_lost"]  # noqa: Y015
     _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
@@ -367,6 +375,8 @@ class Details(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__digest) -> _WhichOneofReturnType__digest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__factor) -> _WhichOneofReturnType__factor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__filters) -> _WhichOneofReturnType__filters | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lost) -> _WhichOneofReturnType__lost | None: ...
     @_typing.overload

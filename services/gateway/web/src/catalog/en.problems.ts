@@ -17,6 +17,7 @@ export const problems = {
   "problem.OVERLOADED": "There is much to do right now.",
   "problem.UNAVAILABLE": "A part of Valv is away for the moment.",
   "problem.AUDIT_UNAVAILABLE": "It could not be recorded in the log, so it was not done. Try again in a moment.",
+  "problem.INDEX_INCOMPLETE": "Older events are still being put in order, so filters do not work yet. Without them, everything is shown.",
   "problem.REVOCATION_UNKNOWN": "We cannot check sessions right now, so nothing is let through. Try again in a moment.",
   "problem.CARD_NUMBER_REFUSED": "That looks like a card number. Valv does not take card numbers and has not kept it.",
   "problem.DEADLINE_EXCEEDED": "It took too long. Try again.",

@@ -1,5 +1,6 @@
 /** Owns every sentence of the client in English. Must never hold markup. */
 import { account } from "./en.account.ts";
+import { activity } from "./en.activity.ts";
 import { data } from "./en.data.ts";
 import { events } from "./en.events.ts";
 import { links } from "./en.links.ts";
@@ -8,6 +9,7 @@ import { promises } from "./en.promises.ts";
 
 export const en = {
   ...account,
+  ...activity,
   ...data,
   ...events,
   ...links,
@@ -159,6 +161,7 @@ export const en = {
   "activity.action": "Action",
   "activity.reason": "Reason",
   "activity.object": "Object",
+  "activity.leafHash": "Leaf hash",
   "activity.producer": "Recorded by",
   "activity.eventId": "Event id",
   "activity.sessionId": "Session id",

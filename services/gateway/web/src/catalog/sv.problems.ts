@@ -19,6 +19,7 @@ export const problems: Readonly<Record<keyof typeof en, string>> = {
   "problem.OVERLOADED": "Det är mycket att göra just nu.",
   "problem.UNAVAILABLE": "En del av Valv är borta för tillfället.",
   "problem.AUDIT_UNAVAILABLE": "Det kunde inte antecknas i loggen, och gjordes därför inte. Försök igen om en stund.",
+  "problem.INDEX_INCOMPLETE": "Äldre händelser håller på att ordnas, så filtren går inte att använda än. Utan dem visas allt.",
   "problem.REVOCATION_UNKNOWN": "Vi kan inte kontrollera sessioner just nu, så inget släpps igenom. Försök igen om en stund.",
   "problem.CARD_NUMBER_REFUSED": "Det där ser ut som ett kortnummer. Valv tar inte emot kortnummer och har inte sparat det.",
   "problem.DEADLINE_EXCEEDED": "Det tog för lång tid. Försök igen.",

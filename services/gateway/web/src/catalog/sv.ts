@@ -1,6 +1,7 @@
 /** Owns every sentence of the client in Swedish. Must never hold markup. */
 import type { en } from "./en.ts";
 import { account } from "./sv.account.ts";
+import { activity } from "./sv.activity.ts";
 import { data } from "./sv.data.ts";
 import { events } from "./sv.events.ts";
 import { links } from "./sv.links.ts";
@@ -9,6 +10,7 @@ import { promises } from "./sv.promises.ts";
 
 export const sv: Readonly<Record<keyof typeof en, string>> = {
   ...account,
+  ...activity,
   ...data,
   ...events,
   ...links,
@@ -160,6 +162,7 @@ export const sv: Readonly<Record<keyof typeof en, string>> = {
   "activity.action": "Handling",
   "activity.reason": "Orsak",
   "activity.object": "Föremål",
+  "activity.leafHash": "Lövets kontrollsumma",
   "activity.producer": "Antecknad av",
   "activity.eventId": "Händelse-id",
   "activity.sessionId": "Sessions-id",

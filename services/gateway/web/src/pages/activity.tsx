@@ -2,26 +2,35 @@
  * Owns "who accessed my data": every event in words, with its place in the log
  * and its receipt. Must never leave out an event it has no words for.
  */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { EVERYTHING, type Filter, narrows } from "../activity-filter.ts";
+import type { Api } from "../api.ts";
 import { listActivity, logKey, receiptPath } from "../calls.ts";
 import { describe, particulars, who, whyOf } from "../events.ts";
 import { number } from "../format.ts";
-import { t } from "../language.ts";
+import { plural, t } from "../language.ts";
 import { deviceName } from "../origin.ts";
 import { Facts } from "../parts/facts.tsx";
 import { Pill, Time } from "../parts/marks.tsx";
 import { Page } from "../parts/page.tsx";
-import { ListFoot, useListing } from "../parts/pages.tsx";
+import { type Batch, ListFoot, type Listing, useListing } from "../parts/pages.tsx";
 import type { Activity } from "../types.ts";
 import { useValv } from "../valv.ts";
+import { DownloadBar } from "./activity-download.tsx";
+import { FilterForm } from "./activity-filter.tsx";
+
+/** Pages that the server may find nothing on before the person is asked whether to look further. */
+const PAGES_AT_ONCE = 4;
 
 /** The customer's events. */
 export function ActivityPage() {
   const { api, session } = useValv();
-  const listing = useListing<Activity>(async (token) => {
-    const page = await listActivity(api, token);
-    return { items: page.activities ?? [], next: page.nextPageToken ?? "" };
-  });
+  const filter = useRef(EVERYTHING);
+  const listing = useListing<Activity>((token) => look(api, token, filter.current));
+  const narrow = (wanted: Filter) => {
+    filter.current = wanted;
+    listing.reload();
+  };
   const me = session.state.value.kind === "in" ? session.state.value.session.accountId : "";
   const refresh = (
     <button type="button" class="button" onClick={listing.reload}>
@@ -31,6 +40,11 @@ export function ActivityPage() {
   return (
     <Page title={t("nav.activity")} lead={t("activity.lead")} actions={refresh}>
       <HowToVerify />
+      <FilterForm busy={listing.loading} onFilter={narrow} />
+      <div class="shown">
+        <Found listing={listing} narrowed={narrows(filter.current)} />
+        <DownloadBar filter={filter.current} />
+      </div>
       {listing.items.length > 0 && (
         <ol class="list" aria-label={t("activity.list")}>
           {listing.items.map((item) => (
@@ -38,9 +52,31 @@ export function ActivityPage() {
           ))}
         </ol>
       )}
-      {listing.empty && <p class="empty">{t("activity.empty")}</p>}
+      {listing.empty && !narrows(filter.current) && <p class="empty">{t("activity.empty")}</p>}
       <ListFoot listing={listing} />
     </Page>
+  );
+}
+
+/** Reads a page, and those after it while nothing on them answers the filter. */
+async function look(api: Api, token: string, filter: Filter): Promise<Batch<Activity>> {
+  let next = token;
+  for (let pages = 1; ; pages += 1) {
+    const page = await listActivity(api, next, filter);
+    next = page.nextPageToken ?? "";
+    if (page.activities?.length || !next || pages === PAGES_AT_ONCE) return { items: page.activities ?? [], next };
+  }
+}
+
+/** Says what the filter found, and tells it to screen readers when it changes. */
+function Found({ listing, narrowed }: { readonly listing: Listing<Activity>; readonly narrowed: boolean }) {
+  const shown = listing.items.length;
+  const none = t(listing.next ? "filter.further" : "filter.none");
+  const told = narrowed && listing.loaded && !listing.loading && !listing.error;
+  return (
+    <p class="quiet found" role="status">
+      {told && (shown > 0 ? plural("filter.found", shown) : none)}
+    </p>
   );
 }
 
@@ -98,6 +134,7 @@ function Particulars({ item }: { readonly item: Activity }) {
     [t("activity.object"), event.object?.id],
     [t("activity.producer"), item.producer],
     [t("activity.eventId"), event.eventId],
+    [t("activity.leafHash"), item.leafHash],
     [t("activity.sessionId"), event.session],
     [t("activity.requestId"), event.requestId],
   ];

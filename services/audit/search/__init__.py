@@ -1,0 +1,1 @@
+"""Finding events in the log: the keyed index, the operators' search, and what a filter means."""

@@ -1,0 +1,41 @@
+/** Owns the words of narrowing one's activity and taking it along, in Swedish. Must never hold markup. */
+import type { activity as en } from "./en.activity.ts";
+
+export const activity: Readonly<Record<keyof typeof en, string>> = {
+  "filter.title": "Filtrera",
+  "filter.what": "Vad som hände",
+  "filter.everything": "Allt",
+  "filter.all": "Allt inom: {area}",
+  "filter.area.auth": "Inloggning och konto",
+  "filter.area.files": "Filer",
+  "filter.area.billing": "Kort och debiteringar",
+  "filter.area.audit": "Aktivitet och kvitton",
+  "filter.who": "Vem som gjorde det",
+  "filter.me": "Du",
+  "filter.operator": "En operatör",
+  "filter.service": "En tjänst",
+  "filter.nobody": "Någon som inte var inloggad",
+  "filter.outcome": "Hur det gick",
+  "filter.done": "Utfördes",
+  "filter.any": "Oavsett",
+  "filter.from": "Från och med",
+  "filter.to": "Till och med",
+  "filter.object": "Föremål",
+  "filter.objectHint": "Id för en fil, ett kort eller en debitering. Det står under Mer om händelsen.",
+  "filter.show": "Visa",
+  "filter.clear": "Visa allt",
+  "filter.found.one": "{count} händelse visas.",
+  "filter.found.other": "{count} händelser visas.",
+  "filter.none": "Ingenting stämmer med filtret.",
+  "filter.further": "Inget hittills. Det finns äldre händelser att leta bland.",
+
+  "download.title": "Ta med det som visas:",
+  "download.csv": "CSV",
+  "download.jsonl": "JSONL",
+  "download.receipts": "Kvitton",
+  "download.progress.one": "{count} händelse hittills…",
+  "download.progress.other": "{count} händelser hittills…",
+  "download.done": "Webbläsaren sparar filen.",
+  "download.readme":
+    "Kvitton på din aktivitet hos Valv\n=================================\n\nGjort {time}.\n\nactivity.jsonl   händelserna, var och en med sin plats i loggen och sitt lövs kontrollsumma\nreceipts/        kvittot på varje händelse; kontrollera dem med: valv verify receipts/*.txt --key '...'\n\nEn händelse från den senaste sekunden kan sakna sitt kvitto.\nDen som får ett kvitto av dig kan läsa just den händelsen.\n",
+};
