@@ -221,6 +221,9 @@ class Audit:
     async def get_tile(self, request: log_pb2.GetTileRequest, _call: Call) -> httpbody_pb2.HttpBody:
         return httpbody_pb2.HttpBody(content_type="application/octet-stream", data=request.path.encode())
 
+    async def get_minimum_index(self, request: log_pb2.GetMinimumIndexRequest, _call: Call) -> httpbody_pb2.HttpBody:
+        return httpbody_pb2.HttpBody(content_type="text/plain", data=b"0\n")
+
     async def get_key(self, request: log_pb2.GetKeyRequest, _call: Call) -> httpbody_pb2.HttpBody:
         return httpbody_pb2.HttpBody(content_type="text/plain", data=b"key")
 
