@@ -27,6 +27,7 @@ from services.gateway.config import Config
 from services.kit.assertion import AssertionVerifier
 from services.kit.call import Call
 from services.kit.chain import Chain
+from services.kit.checks import CHECK_ACTION
 from services.kit.clock import SystemClock
 from services.kit.config import load
 from services.kit.faults import NOT_FOUND, OVERLOADED, SESSION_ENDED, UNAUTHENTICATED, Fault
@@ -208,8 +209,11 @@ class Audit:
 
     async def append(self, request: append_pb2.AppendRequest, call: Call) -> append_pb2.AppendResponse:
         assert call.peer.role == "gateway"
-        self.epochs.append((request.epoch, request.predecessor, request.first_number))
-        self.events += [event_pb2.Event.FromString(event) for event in request.events]
+        events = [event_pb2.Event.FromString(event) for event in request.events]
+        told = [event for event in events if event.action != CHECK_ACTION]  # live checks come when they like
+        self.events += told
+        if told:
+            self.epochs.append((request.epoch, request.predecessor, request.first_number))
         return append_pb2.AppendResponse(highest_number=request.first_number + len(request.events) - 1)
 
     async def get_head(self, request: append_pb2.GetHeadRequest, _call: Call) -> append_pb2.GetHeadResponse:

@@ -181,7 +181,8 @@ async def test_new_keys_replace_the_old_ones_at_once(stage: Stage) -> None:
         assert not stage.auth.renewals
     assert [action for action, _ in recorded(stage)] == [PUSHED, PUSHED]
     epochs = {(epoch, predecessor) for epoch, predecessor, _ in stage.audit.epochs}
-    assert [number for _, _, number in stage.audit.epochs] == [1, 2]
+    first, second = (number for _, _, number in stage.audit.epochs)
+    assert 1 <= first < second
     assert len(epochs) == 1
     assert next(iter(epochs))[1] == "epo_before"
 
