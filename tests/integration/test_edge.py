@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from services.kit.faults import Code
-from tests.integration.edge_stage import Signer, Stage
+from tests.integration.edge_services import Signer
+from tests.integration.edge_stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SESSION, ASSERTION = "__Host-valv_session", "__Host-valv_assertion"

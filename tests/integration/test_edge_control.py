@@ -35,7 +35,8 @@ from services.kit.server import Server
 from services.kit.shipping import AuditSender
 from services.kit.telemetry import Log
 from services.kit.tls import TLSMaterial
-from tests.integration.edge_stage import Signer, Stage
+from tests.integration.edge_services import Signer
+from tests.integration.edge_stage import Stage
 
 
 @pytest_asyncio.fixture
