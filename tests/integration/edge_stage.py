@@ -113,6 +113,10 @@ class Stage:
         await self.start_gateway()
         await self.start_envoy()
 
+    def signer(self, kid: str) -> Signer:
+        """Return one whose key auth does not publish."""
+        return Signer(kid)
+
     async def start_services(self) -> None:
         self._beat = asyncio.create_task(self._heartbeats())
         await self.start_service("auth")

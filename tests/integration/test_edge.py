@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from services.kit.faults import Code
-from tests.integration.edge_services import Signer
 from tests.integration.edge_stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -152,7 +151,7 @@ async def test_only_a_sign_in_is_told_what_the_browser_remembers(stage: Stage, c
 @pytest.mark.clause("ASVS 9.1.1", "ASVS 9.2.1")
 async def test_forged_expired_and_foreign_assertions_are_refused(stage: Stage, client: httpx.AsyncClient) -> None:
     sub, sid = stage.auth.open("tok-forged")
-    issue, other = stage.auth.signer.assertion, Signer("k1")
+    issue, other = stage.auth.signer.assertion, stage.signer("k1")
     wrong = [
         other.assertion(stage.origin, sub, sid),
         issue(stage.origin, sub, sid, age=40),
@@ -184,7 +183,7 @@ async def test_an_assertion_about_to_run_out_is_renewed_rather_than_passed_on(
 async def test_of_two_assertions_the_verified_one_goes_on(stage: Stage, client: httpx.AsyncClient) -> None:
     sub, sid = stage.auth.open("tok-two")
     good = stage.auth.signer.assertion(stage.origin, sub, sid)
-    bad = Signer("k1").assertion(stage.origin, stage.ids.new("usr"), stage.ids.new("ses"))
+    bad = stage.signer("k1").assertion(stage.origin, stage.ids.new("usr"), stage.ids.new("ses"))
     for header, in_cookie in ((good, bad), (bad, good)):
         response = await client.get("/v1/session", headers={"valv-assertion": header, **cookie(assertion=in_cookie)})
         assert response.json()["session"]["accountId"] == sub
