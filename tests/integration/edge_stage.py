@@ -29,7 +29,7 @@ from services.kit.server import Server
 from services.kit.telemetry import Log
 from services.kit.tls import TLSMaterial
 from services.kit.watch import RevocationState
-from tests.integration.edge_services import Audit, Auth, Files
+from tests.integration.edge_services import Audit, Auth, Files, Signer
 from tests.support.pki import Pki
 from valv.audit.v1 import append_pb2, log_pb2, practices_pb2
 from valv.auth.v1 import account_pb2, session_pb2
