@@ -155,7 +155,8 @@ class Sequencer:
 
     async def _idle(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._wake.wait()
         except TimeoutError:
             return
 

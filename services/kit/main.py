@@ -252,6 +252,9 @@ class _Process:
         if self._refusals is not None and self._application.outbox is not None:
             await self._refusals.close()
             await self._application.outbox.close()
-        for task in tasks:
-            task.cancel()
+        left = set(tasks)
+        while left:  # once is not enough: a wait that ends in the same moment can swallow it
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=1)
         await asyncio.gather(*tasks, return_exceptions=True)

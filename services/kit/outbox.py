@@ -134,7 +134,6 @@ class Outbox:
         """
         from_message(event)
         await self._insert(connection, [event.SerializeToString()])
-        self.written.set()
 
     async def record(self, event: event_pb2.Event) -> None:
         """Write the record by itself, durable on return; calls of the same moment share one commit.
@@ -168,11 +167,14 @@ class Outbox:
                 raise
             else:
                 _settle([done for _, done in batch], None)
-            self.written.set()
 
     async def _insert(self, connection: AsyncConnection, events: Sequence[bytes]) -> None:
         await connection.execute(insert(self.table), self._rows(events))
-        on_commit(connection, lambda: self.tally.add(events))
+        on_commit(connection, lambda: self._committed(events))
+
+    def _committed(self, events: Sequence[bytes]) -> None:
+        self.tally.add(events)
+        self.written.set()  # not before: a relay that looked then would see nothing, and sleep
 
     def _rows(self, events: Sequence[bytes]) -> list[dict[str, object]]:
         now = milliseconds(self._clock.now())

@@ -97,7 +97,8 @@ class Relay:
 
     async def _sleep(self, pause: float) -> None:
         try:
-            await asyncio.wait_for(self._outbox.written.wait(), pause)
+            async with asyncio.timeout(pause):  # `wait_for` can swallow a cancellation
+                await self._outbox.written.wait()
         except TimeoutError:
             return
         if pause > _IDLE_SECONDS:  # the log is away: new records must not make us hammer it
