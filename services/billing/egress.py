@@ -108,7 +108,7 @@ class Egress(stripe.HTTPClient):
                     method, url, headers=headers, content=post_data, extensions={"trace": _require_strong}
                 )
         except (httpx.HTTPError, WeakConnection, TimeoutError) as error:
-            raise stripe.APIConnectionError(type(error).__name__) from error  # type: ignore[no-untyped-call]  # SDK's
+            raise stripe.APIConnectionError(type(error).__name__) from error  # type: ignore[no-untyped-call]  # Stripe's SDK does not type its errors
         return response.content, response.status_code, response.headers
 
     async def close_async(self) -> None:

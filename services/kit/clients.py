@@ -115,11 +115,11 @@ class Channel(grpc.aio.Channel):
 
     def stream_unary(self, *_arguments: Any, **_options: Any) -> NoReturn:
         """Refuse: no contract streams requests."""
-        raise NotImplementedError
+        raise NotImplementedError  # no contract streams requests
 
     def stream_stream(self, *_arguments: Any, **_options: Any) -> NoReturn:
         """Refuse: no contract streams requests."""
-        raise NotImplementedError
+        raise NotImplementedError  # no contract streams requests
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - gRPC's own signature
         """Return the connection's state."""

@@ -35,6 +35,6 @@ async def _slow(totp: Totp, app: Any, code: Any, skew: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    Totp.read = _slow  # type: ignore[assignment, method-assign]
-    Passwords._check = _leaky  # type: ignore[assignment, method-assign]
+    Totp.read = _slow  # type: ignore[assignment, method-assign]  # the fault is planted in the class
+    Passwords._check = _leaky  # type: ignore[assignment, method-assign]  # the fault is planted in the class
     raise SystemExit(run("auth", Config, build))

@@ -33,7 +33,7 @@ class Failing:
             yield store
 
     def write(self) -> AsyncIterator[Store]:
-        raise NotImplementedError
+        raise NotImplementedError  # a broadcaster only reads
 
 
 class Slow:
@@ -54,7 +54,7 @@ class Slow:
             yield store
 
     def write(self) -> AsyncIterator[Store]:
-        raise NotImplementedError
+        raise NotImplementedError  # a broadcaster only reads
 
 
 async def revoke(world: World, session_id: str) -> None:

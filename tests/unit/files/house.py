@@ -129,7 +129,7 @@ class House:
     async def usage(self, customer: str) -> tuple[int, int, int]:
         """Return (stored bytes, reserved bytes, files)."""
         found = [row for row in await self.rows("usage") if row[0] == customer]
-        return found[0][1:] if found else (0, 0, 0)  # type: ignore[return-value]
+        return found[0][1:] if found else (0, 0, 0)  # type: ignore[return-value]  # a row of three numbers
 
     async def events(self) -> list[event_pb2.Event]:
         """Return what was recorded."""

@@ -39,7 +39,7 @@ class FragileBlobs(DirectoryBlobs):
         super().__init__(root)
         self._power = power
 
-    def create(self, name: str, length: int) -> FragileWriter:  # type: ignore[override]
+    def create(self, name: str, length: int) -> FragileWriter:  # type: ignore[override]  # the writer that breaks is another class
         self._power.step()
         return FragileWriter(super().create(name, length), self._power)
 

@@ -168,7 +168,7 @@ async def test_a_long_upload_keeps_itself_alive(house: House) -> None:
 class FullDisk(DirectoryBlobs):
     """Has no room for more than a batch."""
 
-    def create(self, name: str, length: int) -> _FullWriter:  # type: ignore[override]
+    def create(self, name: str, length: int) -> _FullWriter:  # type: ignore[override]  # the writer that is full is another class
         return _FullWriter(super().create(name, length))
 
 

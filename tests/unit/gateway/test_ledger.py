@@ -100,7 +100,7 @@ async def test_a_log_that_holds_less_is_not_believed(log: Log, ledger: Ledger) -
     async def less(*_arguments: object) -> int:
         return 0
 
-    log.append = less  # type: ignore[assignment,method-assign]
+    log.append = less  # type: ignore[assignment,method-assign]  # a log that answers less
     with pytest.raises(Away):
         await ledger.record(PUSHED, "a")
 

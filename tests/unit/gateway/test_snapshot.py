@@ -87,9 +87,9 @@ def test_a_snapshot_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         made.digest = ""  # type: ignore[misc]  # mypy infers no type for a lambda with defaults, or for an unpacked mapping
     with pytest.raises(TypeError):
-        made.versions["x"] = ""  # type: ignore[index]
+        made.versions["x"] = ""  # type: ignore[index]  # the test is that it cannot be assigned
     with pytest.raises(TypeError):
-        made.resources[LISTENER]["public"] = None  # type: ignore[index]
+        made.resources[LISTENER]["public"] = None  # type: ignore[index]  # the test is that it cannot be assigned
 
 
 def test_the_chain_strips_before_it_verifies_and_verifies_before_it_asks() -> None:

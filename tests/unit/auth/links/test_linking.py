@@ -53,7 +53,7 @@ class There:
         return Grant(username, token=Secret(f"token {len(self.seen)}"), scheme="Bearer")
 
     async def renew(self, grant: Grant) -> Grant:
-        raise NotImplementedError
+        raise NotImplementedError  # nothing here renews
 
     async def revoke(self, grant: Grant) -> None:
         if self.mood is not None:

@@ -82,7 +82,7 @@ async def test_a_disabled_account_answers_and_works_like_a_wrong_password(world:
         hashed.append(work)
         return await run(work)  # type: ignore[arg-type]  # the test hands over what types forbid, or a stand-in
 
-    world.pool.run = counted  # type: ignore[assignment,method-assign]
+    world.pool.run = counted  # type: ignore[assignment,method-assign]  # counts the calls
     seen = []
     for password in (PASSWORD, "another lighthouse entirely"):
         hashed.clear()
