@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.support.backends", "tests.support.clauses", "tests.support.sharing"]
+pytest_plugins = ["tests.support.backends", "tests.support.clauses", "tests.support.reporting", "tests.support.sharing"]
 
 UNIT = Path(__file__).parent / "unit"
 # The same examples at each run: a build breaks by a change, not by chance. HYPOTHESIS_PROFILE=search finds new ones.
