@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC
-from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -24,14 +22,9 @@ _NAMES = {reason: name for name, reason in _REASONS.items()}
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     flags = _parser().parse_args(arguments)
-    try:
-        with operator_channel.channel(flags.auth, flags.domain, flags.bundle, flags.certificate) as channel:
-            stub = operator_pb2_grpc.OperatorServiceStub(channel)
-            sys.stdout.write(operator_channel.ask(lambda: _run(stub, flags)))
-    except operator_channel.RefusedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return operator_channel.run(
+        flags, "auth", lambda channel: [_run(operator_pb2_grpc.OperatorServiceStub(channel), flags)]
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,10 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         what = "account id, or e-mail address" if name == "find" else "account id"
         command.add_argument("account", help=what)
-        command.add_argument("--certificate", type=Path, required=True, help="your own, with its key beside it (.key)")
         if name == "disable":
             command.add_argument("--reason", choices=_REASONS, required=True)
-        operator_channel.add_flags(command)
+        operator_channel.add_flags(command, "auth")
     return parser
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -26,14 +24,7 @@ def main(arguments: list[str]) -> int:
     flags = parser.parse_args(arguments)
     if flags.command == "place" and (flags.account is None) == (flags.since is None):
         parser.error("an account or --since, one of them")
-    try:
-        with operator_channel.channel(flags.audit, flags.domain, flags.bundle, flags.certificate, "audit") as channel:
-            stub = hold_pb2_grpc.HoldServiceStub(channel)
-            sys.stdout.write(operator_channel.ask(lambda: _run(stub, flags), "audit"))
-    except operator_channel.RefusedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return operator_channel.run(flags, "audit", lambda channel: [_run(hold_pb2_grpc.HoldServiceStub(channel), flags)])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     release = commands.add_parser("release", help="release a hold")
     release.add_argument("hold", help="the hold's id")
     for command in (place, shown, release):
-        command.add_argument("--certificate", type=Path, required=True, help="your own, with its key beside it (.key)")
         operator_channel.add_flags(command, "audit")
     return parser
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
+
+import grpc
 
 from deploy.cli import audit_search, operator_channel
 from valv.audit.v1 import search_pb2, search_pb2_grpc
@@ -18,14 +19,9 @@ def main(arguments: list[str]) -> int:
     audit_search.add_flags(parser)
     flags = parser.parse_args(arguments)
     request = search_pb2.GetEventReceiptRequest(event=flags.event, reason=audit_search.REASONS[flags.reason])
-    try:
-        with operator_channel.channel(flags.audit, flags.domain, flags.bundle, flags.certificate, "audit") as channel:
-            stub = search_pb2_grpc.SearchServiceStub(channel)
-            reply = operator_channel.ask(
-                lambda: stub.GetEventReceipt(request, timeout=operator_channel.SECONDS), "audit"
-            )
-    except operator_channel.RefusedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(reply.data.decode())
-    return 0
+    return operator_channel.run(flags, "audit", lambda channel: [_receipt(channel, request)])
+
+
+def _receipt(channel: grpc.Channel, request: search_pb2.GetEventReceiptRequest) -> str:
+    stub = search_pb2_grpc.SearchServiceStub(channel)
+    return stub.GetEventReceipt(request, timeout=operator_channel.SECONDS).data.decode()

@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
 
@@ -41,19 +40,14 @@ _HEADINGS = ("time", "outcome", "action", "by", "about", "object", "index", "eve
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     flags = _parser().parse_args(arguments)
-    try:
-        with operator_channel.channel(flags.audit, flags.domain, flags.bundle, flags.certificate, "audit") as channel:
-            _search(search_pb2_grpc.SearchServiceStub(channel), flags)
-    except operator_channel.RefusedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return operator_channel.run(
+        flags, "audit", lambda channel: _search(search_pb2_grpc.SearchServiceStub(channel), flags)
+    )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say who asks, why, and where."""
     parser.add_argument("--reason", choices=REASONS, required=True, help="why; told to the customers shown")
-    parser.add_argument("--certificate", type=Path, required=True, help="your own, with its key beside it (.key)")
     operator_channel.add_flags(parser, "audit")
 
 
@@ -87,16 +81,15 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _search(stub: search_pb2_grpc.SearchServiceStub, flags: argparse.Namespace) -> None:
+def _search(stub: search_pb2_grpc.SearchServiceStub, flags: argparse.Namespace) -> Iterator[str]:
     shown, token = 0, ""
     for number, page in enumerate(_pages(stub, flags)):
         if not number and not flags.page:
             sys.stderr.write(f"{'' if page.counted_all else 'at least '}{page.at_least} events answer\n")
         if flags.json:
-            lines = [json.dumps(MessageToDict(activity)) for activity in page.activities]
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            yield "".join(json.dumps(MessageToDict(activity)) + "\n" for activity in page.activities)
         else:
-            sys.stdout.write(_table(page.activities, heading=not shown))
+            yield _table(page.activities, heading=not shown)
         shown, token = shown + len(page.activities), page.next_page_token
     if token:
         sys.stderr.write(f"{shown} shown so far; there may be more further back: --page {token}\n")
@@ -122,7 +115,7 @@ def _pages(
     if flags.until is not None:
         request.to_time.FromDatetime(flags.until)
     for _ in range(flags.pages):
-        page = operator_channel.ask(lambda: stub.SearchEvents(request, timeout=operator_channel.SECONDS), "audit")
+        page = stub.SearchEvents(request, timeout=operator_channel.SECONDS)
         yield page
         if not page.next_page_token:
             return

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     issue_parser.add_argument(
         "--certs", type=Path, default=REPOSITORY / "var" / "certs", help="folder that holds workload/ca.pem and ca.key"
     )
-    operator_channel.add_flags(issue_parser)
+    operator_channel.add_place(issue_parser, "auth")
     issue_parser.set_defaults(bundle=None)
     flags = parser.parse_args(arguments)
     if not 0 < flags.hours <= MOST_HOURS:
@@ -78,6 +78,6 @@ def _announce(flags: argparse.Namespace, bundle: Path, path: Path) -> None:
     request = operator_pb2.AnnounceCertificateRequest(
         serial=serial.to_bytes((serial.bit_length() + 7) // 8), not_after=not_after
     )
-    with operator_channel.channel(flags.auth, flags.domain, bundle, path) as channel:
+    with operator_channel.channel(flags.auth, flags.domain, bundle, path, "auth") as channel:
         stub = operator_pb2_grpc.OperatorServiceStub(channel)
-        operator_channel.ask(lambda: stub.AnnounceCertificate(request, timeout=operator_channel.SECONDS))
+        stub.AnnounceCertificate(request, timeout=operator_channel.SECONDS)

@@ -6,10 +6,11 @@ Must never ask as anybody else: without a certificate of one's own there is no w
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import grpc
 
@@ -18,14 +19,19 @@ from deploy.cli.layout import REPOSITORY, Ports
 from services.kit.clients import reason_of
 
 SECONDS = 15.0
-T = TypeVar("T")
 
 
 class RefusedError(Exception):
     """A service refused, or could not be asked. The text is for the operator."""
 
 
-def add_flags(parser: argparse.ArgumentParser, service: str = "auth") -> None:
+def add_flags(parser: argparse.ArgumentParser, service: str) -> None:
+    """Add the flags that say who asks, where the service is and which authority both sides trust."""
+    parser.add_argument("--certificate", type=Path, required=True, help="your own, with its key beside it (.key)")
+    add_place(parser, service)
+
+
+def add_place(parser: argparse.ArgumentParser, service: str) -> None:
     """Add the flags that say where the service is and which authority both sides trust."""
     usual = REPOSITORY / "var" / "certs" / "workload" / "ca.pem"
     port = getattr(Ports(), service)
@@ -34,14 +40,25 @@ def add_flags(parser: argparse.ArgumentParser, service: str = "auth") -> None:
     parser.add_argument("--domain", default=DOMAIN, help="the trust domain")
 
 
+def run(flags: argparse.Namespace, service: str, command: Callable[[grpc.Channel], Iterable[str]]) -> int:
+    """Print what a command tells over a channel as `flags` say, or why it was refused; return the exit code."""
+    try:
+        with channel(getattr(flags, service), flags.domain, flags.bundle, flags.certificate, service) as made:
+            for text in command(made):
+                sys.stdout.write(text)
+    except RefusedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 @contextmanager
-def channel(
-    address: str, domain: str, bundle: Path, certificate: Path, service: str = "auth"
-) -> Iterator[grpc.Channel]:
+def channel(address: str, domain: str, bundle: Path, certificate: Path, service: str) -> Iterator[grpc.Channel]:
     """Open a channel with a certificate; its key is beside it, ``.key``.
 
     Raises:
-        RefusedError: A file is missing.
+        RefusedError: A file is missing; or a call failed, with the service's reason and its constant text, or that
+            it could not be reached.
     """
     try:
         read = [path.read_bytes() for path in (bundle, certificate.with_suffix(".key"), certificate)]
@@ -49,20 +66,10 @@ def channel(
         raise RefusedError(f"cannot read {error.filename}") from None
     options = (("grpc.ssl_target_name_override", f"{service}.{domain}"), ("grpc.enable_http_proxy", 0))
     with grpc.secure_channel(address, grpc.ssl_channel_credentials(*read), options) as made:
-        yield made
-
-
-def ask(call: Callable[[], T], service: str = "auth") -> T:
-    """Make a call.
-
-    Raises:
-        RefusedError: With the service's reason and its constant text, or that it could not be reached.
-    """
-    try:
-        return call()
-    except grpc.RpcError as error:
-        failed = cast("grpc.Call", error)  # what every call of a blocking stub raises
-        reason = reason_of(failed)
-        raise RefusedError(
-            f"{reason}: {failed.details()}" if reason else f"{service} does not answer: {failed.code().name}"
-        ) from None
+        try:
+            yield made
+        except grpc.RpcError as error:
+            failed = cast("grpc.Call", error)  # what every call of a blocking stub raises
+            reason = reason_of(failed)
+            text = f"{reason}: {failed.details()}" if reason else f"{service} does not answer: {failed.code().name}"
+            raise RefusedError(text) from None

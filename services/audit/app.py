@@ -12,13 +12,14 @@ from services.audit.appender import Appender
 from services.audit.bodies import Bodies
 from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import LogChecks
-from services.audit.config import Config, TilesConfig
+from services.audit.config import Config
 from services.audit.evidence.app import assemble
 from services.audit.evidence.handlers import PracticesHandlers
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.note import Signer
 from services.audit.own_records import OwnRecords
+from services.audit.place import PlaceConfig
 from services.audit.recovery.recovery import Recovery
 from services.audit.recovery.sql import SqlRecoveries
 from services.audit.retention.app import Remains, Retention, remains, retention
@@ -179,7 +180,7 @@ async def _stores(config: Config, runtime: Runtime) -> _Stores:
     )
 
 
-def _tiles(config: TilesConfig) -> TileStore:
+def _tiles(config: PlaceConfig) -> TileStore:
     if config.directory is not None:
         return DirectoryTiles(config.directory)
     if config.s3 is None:

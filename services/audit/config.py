@@ -6,9 +6,9 @@ Owns its shape and what may not be combined. Holds paths of secrets, never secre
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.audit.place import PlaceConfig
 from services.audit.retention.policy import RetentionConfig
 from services.audit.siem.config import SiemConfig
-from services.audit.tile_s3 import S3Config
 from services.audit.witness.config import WitnessesConfig
 from services.kit.checks import ChecksConfig
 from services.kit.clients import PeersConfig
@@ -32,19 +32,6 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
-class TilesConfig:
-    """Where tiles are: a directory or a bucket, one of them."""
-
-    directory: Path | None = None
-    s3: S3Config | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse none and both."""
-        if (self.directory is None) == (self.s3 is None):
-            raise ValueError("a directory or s3, one of them")
-
-
-@dataclass(frozen=True)
 class Config:
     """The audit service's configuration."""
 
@@ -56,7 +43,7 @@ class Config:
     """Apart from `database`, and never restored from a backup."""
     root_key: RootKeyConfig
     log: LogConfig
-    tiles: TilesConfig
+    tiles: PlaceConfig
     public_url: str
     """The issuer of assertions, such as "https://localhost:8443"."""
     audience: str = "valv"

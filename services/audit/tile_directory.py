@@ -13,6 +13,7 @@ from pathlib import Path
 
 from services.audit.store import ConflictError
 from services.audit.tiles import Tile, parse_path
+from services.kit.durable import draft, sync_directory
 
 _SCRATCH = ".scratch"
 _CHECKPOINT = "checkpoint"
@@ -70,44 +71,35 @@ class DirectoryTiles:
         for tile, data in files.items():
             path = self._path(tile)
             self._make(path.parent)
-            draft = self._draft(data)
+            drafted = draft(self._scratch, data)
             try:
-                os.link(draft, path)
+                os.link(drafted, path)
             except FileExistsError:
                 if path.read_bytes() != data:
                     raise ConflictError(tile.path) from None
             finally:
-                draft.unlink()
+                drafted.unlink()
             touched.add(path.parent)
         for folder in touched:
-            _sync(folder)
+            sync_directory(folder)
 
     def _publish(self, note: bytes) -> None:
-        self._draft(note).replace(self._root / _CHECKPOINT)
-        _sync(self._root)
+        draft(self._scratch, note).replace(self._root / _CHECKPOINT)
+        sync_directory(self._root)
 
     def _discard(self, size: int) -> None:
         top = self._root / "tile"
         for path in [path for path in top.rglob("*") if path.is_file()]:
             if parse_path(path.relative_to(top).as_posix()).leaves > size:
                 path.unlink()
-                _sync(path.parent)
-
-    def _draft(self, data: bytes) -> Path:
-        draft = self._scratch / secrets.token_hex(8)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        return draft
+                sync_directory(path.parent)
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():
             return
         self._make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        _sync(folder.parent)
+        sync_directory(folder.parent)
 
 
 def _remove_unless_used(folder: Path) -> None:
@@ -129,11 +121,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

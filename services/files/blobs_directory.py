@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.files.blobs import BlobError, BlobInfo, BlobMissingError, check_name
+from services.kit.durable import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ class DirectoryBlobs:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self._unfinished, *(root / f"{number:02x}" for number in range(256))):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            _sync(root)
+            sync_directory(root)
 
     def create(self, name: str, length: int) -> _Writer:
         """Begin a blob; it is written beside, not under, its name."""
@@ -48,7 +49,7 @@ class DirectoryBlobs:
         with _translated():
             (self._unfinished / name).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync_directory(path.parent)
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         """Yield the blobs of one folder."""
@@ -87,7 +88,7 @@ class _Writer:
             os.fsync(self._file)
             self._unfinished.rename(self._path)
             self._close()
-            _sync(self._path.parent)
+            sync_directory(self._path.parent)
 
     def discard(self) -> None:
         if self._open:
@@ -123,14 +124,6 @@ def _entries(folder: Path) -> Iterator[BlobInfo]:
             except FileNotFoundError:
                 continue
             yield BlobInfo(entry.name, datetime.fromtimestamp(modified, UTC))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from services.audit.bodies import Bodies
 from services.audit.erasure import Eraser, Openers
 from services.audit.heads import CheckpointReader
 from services.audit.journal import Journal
+from services.audit.place import PlaceConfig
 from services.audit.retention import held, security
 from services.audit.retention.cold import ColdBodies, ColdStore
 from services.audit.retention.cold_directory import ColdDirectory
@@ -19,7 +20,7 @@ from services.audit.retention.handlers import HoldHandlers, RetentionHandlers
 from services.audit.retention.held import HeldBodies
 from services.audit.retention.holds import Holds
 from services.audit.retention.minimum import Minimum
-from services.audit.retention.policy import ColdConfig, RetentionConfig
+from services.audit.retention.policy import RetentionConfig
 from services.audit.retention.release import Releaser
 from services.audit.retention.security import SecurityReader, SecurityRecords
 from services.audit.retention.sql_erasures import SqlErasures
@@ -67,7 +68,7 @@ def remains(
     return Remains(periods, SecurityRecords(periods), hold_keys, HeldBodies(hold_keys), holds, sweeps, cold)
 
 
-def _cold(config: ColdConfig | None) -> ColdStore | None:
+def _cold(config: PlaceConfig | None) -> ColdStore | None:
     if config is None:
         return None
     if config.directory is not None:

@@ -4,14 +4,13 @@ Owns durability: temporary file, fsync, rename over the final name, fsync of the
 """
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from services.audit.retention.cold import ColdError
+from services.kit.durable import draft, sync_directory
 
 T = TypeVar("T")
 _SCRATCH = ".scratch"
@@ -48,22 +47,17 @@ class ColdDirectory:
         return self._root / f"{bundle // _FANOUT:06d}" / str(bundle)
 
     def _put(self, bundle: int, data: bytes) -> None:
-        path, draft = self._path(bundle), self._scratch / secrets.token_hex(8)
+        path = self._path(bundle)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync(path.parent)
-        _sync(self._root)
+        draft(self._scratch, data).replace(path)
+        sync_directory(path.parent)
+        sync_directory(self._root)
 
     def _delete(self, bundle: int) -> None:
         path = self._path(bundle)
         path.unlink(missing_ok=True)
         if path.parent.exists():
-            _sync(path.parent)
+            sync_directory(path.parent)
 
 
 async def _guarded(work: Callable[[], T]) -> T:
@@ -71,11 +65,3 @@ async def _guarded(work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise ColdError from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

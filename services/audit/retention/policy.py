@@ -7,26 +7,12 @@ accepts less. Without `prune` no entry is ever withdrawn from the public log.
 import calendar
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from services.audit.tile_s3 import S3Config
+from services.audit.place import PlaceConfig
 
 LEAST_KEPT = 12
 LEAST_AT_HAND = 3
 _YEAR = 12
-
-
-@dataclass(frozen=True)
-class ColdConfig:
-    """Where bodies that are not at hand any more are: a directory or a bucket, one of them."""
-
-    directory: Path | None = None
-    s3: S3Config | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse none and both."""
-        if (self.directory is None) == (self.s3 is None):
-            raise ValueError("a directory or s3, one of them")
 
 
 @dataclass(frozen=True)
@@ -40,7 +26,8 @@ class RetentionConfig:
     """Less than PCI DSS asks for is meant."""
     prune: bool = False
     """Withdraw tiles of what is not kept any more from the public log (c2sp.org/tlog-tiles, "Pruning")."""
-    cold: ColdConfig | None = None
+    cold: PlaceConfig | None = None
+    """Where bodies that are not at hand any more are."""
 
     def __post_init__(self) -> None:
         """Refuse what is shorter than it may be."""

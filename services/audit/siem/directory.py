@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from services.audit.siem.store import Batch
+from services.kit.durable import sync_directory
 
 _SUFFIX = ".jsonl"
 _CHUNK = 64 << 10
@@ -40,7 +41,7 @@ class DirectorySink:
             file.flush()
             os.fsync(descriptor)
         if fresh:
-            _sync(self._folder)
+            sync_directory(self._folder)
 
 
 def _whole(descriptor: int) -> int:
@@ -53,11 +54,3 @@ def _whole(descriptor: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,10 +17,11 @@ from sqlalchemy import func, select
 from deploy.cli.verify import receipt
 from deploy.cli.verify.note import parse_key
 from deploy.cli.verify.trust import Trust
+from services.audit.place import PlaceConfig
 from services.audit.retention.cold import ColdBodies, ColdError
 from services.audit.retention.cold_directory import ColdDirectory
 from services.audit.retention.minimum import Minimum
-from services.audit.retention.policy import ColdConfig, RetentionConfig, months_before
+from services.audit.retention.policy import RetentionConfig, months_before
 from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import NeverSweptError, Preview
 from services.audit.retention.upkeep import Upkeep
@@ -94,7 +95,7 @@ def test_less_than_a_year_or_three_months_at_hand_has_to_be_meant(tmp_path: Path
             RetentionConfig(**months, accept_short=True)  # type: ignore[arg-type]  # of these, each is a number
     RetentionConfig(keep_months=72)
     with pytest.raises(ValueError, match="one of them"):
-        ColdConfig()
+        PlaceConfig()
 
 
 @pytest.mark.clause("P5", "PCI DSS 10.5.1")
