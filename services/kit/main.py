@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import random
 import resource
@@ -129,6 +130,7 @@ def run(role: str, config_type: type[C], build: Callable[[C, Runtime], Awaitable
         return 0
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()  # what a native library's fault leaves: lines of code, no values
     return asyncio.run(serve(role, config, build))
 
 

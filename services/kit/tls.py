@@ -90,10 +90,24 @@ class TLSMaterial:
         return self._pair.expires
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """Return gRPC credentials that demand a client certificate and look for new files at each handshake."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._server_configuration(), self._server_configuration, require_client_authentication=True
-        )
+        """Return gRPC credentials that demand a client certificate and look for new files at each handshake.
+
+        gRPC frees what an answer replaces, even while another handshake uses it (grpc/grpc#36693): only files that
+        are new may be answered.
+        """
+        known, lock = self._pair, threading.Lock()
+
+        def replaced() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal known
+            self._poll()
+            with lock:
+                pair = self._pair
+                if pair == known:
+                    return None
+                known = pair
+            return _configuration(pair)
+
+        return grpc.dynamic_ssl_server_credentials(_configuration(known), replaced, require_client_authentication=True)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Return gRPC client credentials of the present files; they do not follow later ones."""
@@ -105,11 +119,6 @@ class TLSMaterial:
         """Return a server context: TLS 1.3 only, client certificate required, new files at the next handshake."""
         self._poll()
         return self._context
-
-    def _server_configuration(self) -> grpc.ServerCertificateConfiguration:
-        self._poll()
-        pair = self._pair
-        return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)], pair.bundle)
 
     def _renew_context(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         self._poll()
@@ -157,6 +166,10 @@ class TLSMaterial:
             message = "the key does not belong to the certificate"
             raise ValueError(message)
         return _Pair(certificate, key, bundle, leaf.not_valid_after_utc)
+
+
+def _configuration(pair: _Pair) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)], pair.bundle)
 
 
 def peer_of(sans: Iterable[bytes | str] | None, trust_domain: str) -> Peer:
