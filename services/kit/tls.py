@@ -107,7 +107,11 @@ class TLSMaterial:
                 known = pair
             return _configuration(pair)
 
-        return grpc.dynamic_ssl_server_credentials(_configuration(known), replaced, require_client_authentication=True)
+        return grpc.dynamic_ssl_server_credentials(
+            _configuration(known),
+            replaced,  # type: ignore[arg-type]  # the published types forget that None means no change
+            require_client_authentication=True,
+        )
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Return gRPC client credentials of the present files; they do not follow later ones."""

@@ -1,4 +1,4 @@
-"""A service outlives a crowd at its door: gRPC frees the TLS keys that an answer replaces while others still use them."""
+"""A service outlives a crowd at its door: gRPC frees the TLS keys that an answer replaces while others use them."""
 
 from __future__ import annotations
 
