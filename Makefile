@@ -22,7 +22,7 @@ run: .setup-run ## set up what is missing and serve Valv at https://localhost:84
 .PHONY: test
 test: check ## set up, check everything, run every test
 	@$(PYTHON) deploy/setup.py npm test
-	@$(BIN)/python -m pytest -n 2 --max-worker-restart=1 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --max-worker-restart=0 $(ARGS)
 
 .PHONY: check
 check: .setup-test ## formats, lints, types, contracts, stubs, layers, trusted computing base, file sizes

@@ -34,6 +34,8 @@ LEASE_SECONDS = 10.0
 KEEP_SECONDS = 14 * 86400.0
 _IDLE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 10.0
+GATHER_SECONDS = 0.2
+"""How long what is written after a batch waits for company; what is written in a quiet moment goes at once."""
 CONFIRM_SECONDS = 30.0
 """How often an idle relay tells the log up to where it has shipped, and hears whether the log still holds it."""
 
@@ -79,6 +81,7 @@ class Relay:
         self._held = ("", 0)
         self._confirm = 0.0
         self._pruned = 0.0
+        self._level = False
 
     async def run(self) -> None:
         """Ship for ever."""
@@ -94,6 +97,8 @@ class Relay:
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
             if not busy:
                 await self._sleep(pause)
+            elif self._level:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _sleep(self, pause: float) -> None:
         try:
@@ -125,6 +130,7 @@ class Relay:
             self._checked = False
         self._held = (state.epoch, highest)
         self._state = replace(state, shipped=min(highest, state.numbered))
+        self._level = self._state.shipped == state.numbered and len(events) < BATCH
         return True
 
     async def _went_back(self) -> bool:

@@ -26,6 +26,8 @@ class FakeLog:
     def __init__(self) -> None:
         self.epochs: dict[str, list[str]] = {}
         self.away = False
+        self.appends = 0
+        self.grew = asyncio.Event()
         self.shipped: tuple[str, int] | None = None
 
     async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
@@ -38,11 +40,18 @@ class FakeLog:
     async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
         if self.away:
             raise Away
+        self.appends += 1
+        self.grew.set()
         held = self.epochs.setdefault(epoch, [])
         if first_number > len(held) + 1:
             return len(held)
         held.extend(event_pb2.Event.FromString(data).event_id for data in events[len(held) + 1 - first_number :])
         return len(held)
+
+    async def reaches(self, count: int) -> None:
+        while len(self.held) < count:
+            self.grew.clear()
+            await self.grew.wait()
 
     @property
     def held(self) -> list[str]:
@@ -199,6 +208,21 @@ async def test_a_restored_outbox_begins_a_new_epoch(outbox: Outbox, clock: FakeC
 
 
 @pytest.mark.clause("P5")
+async def test_what_follows_a_record_soon_travels_together(
+    outbox: Outbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.kit.relay.GATHER_SECONDS", 2.0)
+    log = FakeLog()
+    running = asyncio.ensure_future(_relay(outbox, log, clock).run())
+    await _write(outbox, 1)
+    await log.reaches(1)
+    for _ in range(10):
+        await _write(outbox, 1)
+    await log.reaches(11)
+    running.cancel()
+    assert log.appends == 2
+
+
 async def test_a_running_relay_notices_that_the_log_went_back(outbox: Outbox, clock: FakeClock) -> None:
     log = FakeLog()
     written = await _write(outbox, 10)
