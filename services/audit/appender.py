@@ -22,6 +22,7 @@ from services.audit.store import (
     Signed,
     Standing,
 )
+from services.kit import context
 from services.kit.event import Event, EventError
 from services.kit.faults import OVERLOADED, Fault
 
@@ -137,6 +138,7 @@ class Appender:
 
     async def run(self) -> None:
         """Commit what arrives until cancelled."""
+        context.awaited.set(True)
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -159,7 +161,7 @@ class Appender:
                 for waiting in batch:
                     results.append(await _judge(transaction, waiting, signed, apart=apart))  # noqa: PERF401 - in turn
         except Exception as error:  # noqa: BLE001 - given to the callers, whose chain knows what to say
-            if len(batch) > 1:  # one bad record must not refuse its neighbours
+            if len(batch) > 1 and not isinstance(error, Fault):  # one bad record must not refuse its neighbours
                 for waiting in batch:
                     await self._commit([waiting])
                 return

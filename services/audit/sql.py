@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, case, func, select, union_all
+from sqlalchemy import ColumnElement, Table, case, exc, func, select, union_all
 
 from services.audit.journal import Journal
 from services.audit.sql_appending import SqlAppending, head_of
@@ -15,6 +15,7 @@ from services.audit.store import Evidence, Finding, Head, Kept, Stored
 from services.audit.tables import ALARMS, BODILESS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SET_ASIDE
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
+from services.kit.faults import UNAVAILABLE, Fault
 
 
 class SqlLog:
@@ -26,9 +27,18 @@ class SqlLog:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlAppending]:
-        """Open a write transaction."""
-        async with self._database.write() as connection:
-            yield SqlAppending(connection, milliseconds(self._clock.now()), self._journal)
+        """Open a write transaction.
+
+        Raises:
+            Fault: UNAVAILABLE: the database is away, whatever was to be written.
+        """
+        try:
+            async with self._database.write() as connection:
+                yield SqlAppending(connection, milliseconds(self._clock.now()), self._journal)
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:
+                raise
+            raise Fault(UNAVAILABLE, retry_after=1) from error
 
     async def head(self, producer: str) -> Head | None:
         """Return the producer's current epoch."""

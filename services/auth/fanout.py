@@ -9,6 +9,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from services.auth.revocations import FanoutLost
+from services.kit.postgres import Connection, patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,7 +48,7 @@ class PostgresFanout:
     def __init__(self, conninfo: str) -> None:
         """Take where the database is (libpq connection string)."""
         self._conninfo = conninfo
-        self._speaker: psycopg.AsyncConnection | None = None
+        self._speaker: Connection | None = None
         self._speaking = asyncio.Lock()
 
     async def publish(self) -> None:
@@ -55,7 +56,7 @@ class PostgresFanout:
         async with self._speaking:
             try:
                 if self._speaker is None or self._speaker.closed:
-                    self._speaker = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                    self._speaker = await self._connect()
                 await self._speaker.execute(SQL("NOTIFY {}").format(_CHANNEL))
             except (psycopg.Error, OSError):
                 await self._hang_up()
@@ -74,6 +75,10 @@ class PostgresFanout:
         """Close the connection that gives hints."""
         async with self._speaking:
             await self._hang_up()
+
+    async def _connect(self) -> Connection:
+        async with asyncio.timeout(patience().connection):
+            return await Connection.connect(self._conninfo, autocommit=True)
 
     async def _hang_up(self) -> None:
         if self._speaker is not None:

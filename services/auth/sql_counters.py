@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.auth import tables as t
 from services.auth.sql_times import microseconds, upsert
 from services.auth.throttle import Bucket, Taken
+from services.kit import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,13 +99,15 @@ class SqlCounters:
         await change.done
 
     async def _write_all(self) -> None:
+        context.awaited.set(True)
         while self._waiting:
             changes, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
             try:
                 async with self._database.write() as connection:
                     await _apply(connection, changes)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                for change in changes:
+                refused, self._waiting = [*changes, *self._waiting], []  # who came meanwhile has waited long enough
+                for change in refused:
                     if not change.done.done():
                         change.done.set_exception(error)
                 continue

@@ -1,7 +1,8 @@
 """Owns engines and transactions over a service's own database. Must never hold SQL of a service's domain.
 
-SQLite: write-ahead log, ``synchronous=FULL``, one writer, several readers. PostgreSQL: one pool. A keys database is
-opened with ``secure_delete``: deleted rows are overwritten and no write-ahead file outlives them.
+SQLite: write-ahead log, ``synchronous=FULL``, one writer, several readers. PostgreSQL: one pool, and no waiting without
+end (``postgres.py``). A keys database is opened with ``secure_delete``: deleted rows are overwritten and no write-ahead
+file outlives them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
-from services.kit import sqlite
+from services.kit import postgres, sqlite
+from services.kit.postgres import patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+
+    from services.kit.postgres import Patience
 
 T = TypeVar("T")
 
@@ -46,8 +50,16 @@ class SchemaError(Exception):
 class Database:
     """One database: short write transactions, and reads that do not wait for them."""
 
-    def __init__(self, config: DatabaseConfig, trace: Callable[[Engine], None] | None = None) -> None:
-        """Make the engines; nothing connects yet. ``trace`` hooks spans onto each engine."""
+    def __init__(
+        self,
+        config: DatabaseConfig,
+        trace: Callable[[Engine], None] | None = None,
+        patience: Callable[[], Patience] = patience,
+    ) -> None:
+        """Make the engines; nothing connects yet.
+
+        ``trace`` hooks spans onto each engine; ``patience`` says how long a PostgreSQL that says nothing is waited for.
+        """
         url = make_url(config.url)
         if config.password_file is not None:
             url = url.set(password=config.password_file.read_text("utf-8").strip())
@@ -57,9 +69,8 @@ class Database:
             self._writer = _sqlite(url, _WRITE, 1, secure_delete=config.secure_delete)
             self._reader = _sqlite(url, _READ, 4, secure_delete=config.secure_delete)
         else:
-            self._writer = self._reader = create_async_engine(
-                url, pool_size=8, max_overflow=0, pool_timeout=_WAIT_SECONDS, pool_pre_ping=True, hide_parameters=True
-            )
+            self._writer = self._reader = _postgres(url, patience)
+        self._patience = None if self.dialect == "sqlite" else patience
         if trace is not None:
             for engine in {self._writer, self._reader}:
                 trace(engine.sync_engine)
@@ -67,14 +78,39 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction: committed at the end of the block, rolled back when it raises."""
-        async with _transaction(self._writer) as connection:
+        async with self._transaction(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a read transaction: one consistent view."""
-        async with _transaction(self._reader) as connection:
+        async with self._transaction(self._reader) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        connection = await self._connection(engine)
+        try:
+            transaction = await connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                if not connection.invalidated:  # it would ask for a rollback first, in place of what was raised
+                    connection.info.pop(_ON_COMMIT, None)
+                await finish(transaction.rollback())
+                raise
+            await finish(_commit(connection, transaction))
+        finally:
+            await finish(connection.close())
+
+    async def _connection(self, engine: AsyncEngine) -> AsyncConnection:
+        """Return a connection that has answered; waiting for one, asking it and making another share one time."""
+        try:
+            async with asyncio.timeout(None if self._patience is None else self._patience().connection):
+                return await engine.connect()
+        except TimeoutError:
+            message = "the server does not answer"
+            raise exc.TimeoutError(message) from None
 
     async def require_revision(self, revision: str) -> None:
         """Check that the migrations are at this revision.
@@ -117,27 +153,28 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    connection = await engine.connect()
-    try:
-        transaction = await connection.begin()
-        try:
-            yield connection
-        except BaseException:
-            connection.info.pop(_ON_COMMIT, None)
-            await finish(transaction.rollback())
-            raise
-        await finish(_commit(connection, transaction))
-    finally:
-        await finish(connection.close())
-
-
 async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
     calls: list[Callable[[], None]] = connection.info.pop(_ON_COMMIT, [])
     await transaction.commit()
     for call in calls:
         call()
+
+
+def _postgres(url: URL, patience: Callable[[], Patience]) -> AsyncEngine:
+    async def create(*args: Any, **kwargs: Any) -> postgres.Connection:
+        connection = await postgres.Connection.connect(*args, **kwargs)
+        connection.patience = patience
+        return connection
+
+    return create_async_engine(
+        url,
+        connect_args={"async_creator_fn": create},
+        pool_size=8,
+        max_overflow=0,
+        pool_timeout=_WAIT_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
 
 
 def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:

@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.kit import context
 from services.kit.clock import milliseconds
 from services.kit.db import finish, on_commit
 from services.kit.event import from_message
@@ -155,13 +156,15 @@ class Outbox:
             raise Fault(AUDIT_UNAVAILABLE, retry_after=1) from None
 
     async def _write_all(self) -> None:
+        context.awaited.set(True)  # by calls that joined, if not by who came first
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
                 async with self.database.write() as connection:
                     await self._insert(connection, [data for data, _ in batch])
             except (SQLAlchemyError, OSError, TimeoutError):
-                _settle([done for _, done in batch], Fault(AUDIT_UNAVAILABLE, retry_after=1))
+                refused, self._waiting = [*batch, *self._waiting], []  # whoever came meanwhile has waited long enough
+                _settle([done for _, done in refused], Fault(AUDIT_UNAVAILABLE, retry_after=1))
             except BaseException:
                 _settle([done for _, done in batch], Fault(AUDIT_UNAVAILABLE, retry_after=1))
                 raise

@@ -56,15 +56,18 @@ class Auth(session_pb2_grpc.WatchServiceServicer):
 class Stage:
     """One installation of the service in a folder; its process can be killed and started again."""
 
-    def __init__(self, folder: Path, pki: Pki, signer: Signer, auth: Auth, auth_port: int, extra: str) -> None:
+    def __init__(
+        self, folder: Path, pki: Pki, signer: Signer, auth: Auth, auth_port: int, extra: str, database: str = ""
+    ) -> None:
         self.folder, self.pki, self.signer, self.auth = folder, pki, signer, auth
         self.port, self.data_port = free_ports(2)
         self._auth_port, self._extra = auth_port, extra
+        self._database = database or f"sqlite+aiosqlite:///{folder}/files.db"
         self._process: asyncio.subprocess.Process | None = None
         self.config = folder / "files.toml"
         create_root_key(folder / "root.key")
         self.config.write_text(self._toml(), "utf-8")
-        self.database = Database(DatabaseConfig(f"sqlite+aiosqlite:///{folder}/files.db"))
+        self.database = Database(DatabaseConfig(self._database))
 
     async def start(self) -> None:
         """Migrate, start and wait until it serves."""
@@ -188,7 +191,7 @@ class Stage:
             auth = "127.0.0.1:{self._auth_port}"
             audit = "127.0.0.1:1"
             [database]
-            url = "sqlite+aiosqlite:///{self.folder}/files.db"
+            url = "{self._database}"
             [keys_database]
             url = "sqlite+aiosqlite:///{self.folder}/keys.db"
             secure_delete = true
@@ -210,8 +213,8 @@ async def _serves(channel: grpc.aio.Channel) -> bool:
 
 
 @asynccontextmanager
-async def staged(folder: Path, extra: str = "") -> AsyncIterator[Stage]:
-    """Give a running service."""
+async def staged(folder: Path, extra: str = "", database: str = "") -> AsyncIterator[Stage]:
+    """Give a running service, over SQLite unless told where else."""
     async with AsyncExitStack() as stack:
         pki, signer = Pki(folder / "pki"), Signer(CLOCK)
         auth, server = Auth(signer.jwks), grpc.aio.server()
@@ -219,7 +222,7 @@ async def staged(folder: Path, extra: str = "") -> AsyncIterator[Stage]:
         port = server.add_secure_port("127.0.0.1:0", pki.material("auth").server_credentials())
         await server.start()
         stack.push_async_callback(server.stop, 0)
-        stage = Stage(folder, pki, signer, auth, port, extra)
+        stage = Stage(folder, pki, signer, auth, port, extra, database)
         stack.push_async_callback(stage.database.close)
         stack.push_async_callback(stage.kill)
         await stage.start()

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from services.kit.db import DatabaseConfig
 from tests.integration import files_stage
 from tests.integration.audit_stage import IDS, Producer, Stage, event, stage
 from tests.integration.test_audit_service import reason, signed
+from tests.support.cut import Cut
 from valv.audit.v1 import append_pb2, append_pb2_grpc
 from valv.files.v1 import file_pb2
 
@@ -116,61 +117,8 @@ async def _refuses_and_resumes(log: Stage, away: Callable[[], Any]) -> None:
         await signed(edge, producer.sent)
 
 
-class Cut:
-    """A way to a server that can be cut, as when it stops."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Cut]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        try:
-            yield self
-        finally:
-            self._server.close()
-            self._hang_up()
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Refuse every connection, and end those there are."""
-        host, self._host = self._host, ""
-        self._hang_up()
-        try:
-            yield
-        finally:
-            self._host = host
-
-    def _hang_up(self) -> None:
-        for each in self._open:
-            each.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._host:
-            writer.transport.abort()
-            return
-        server_reader, server = await asyncio.open_connection(self._host, self._port)
-        self._open |= {writer, server}
-        await asyncio.gather(_pour(reader, server), _pour(server_reader, writer))
-        self._open -= {writer, server}
-
-
-async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(1 << 16):
-            target.write(data)
-            await target.drain()
-    except OSError:
-        pass
-    finally:
-        target.close()
-
-
-async def test_a_database_that_stops_is_waited_for(tmp_path: Path, postgres_server: str) -> None:
+@pytest.mark.parametrize("how", ["stops", "hangs"])
+async def test_a_database_that_stops_or_hangs_is_waited_for(how: str, tmp_path: Path, postgres_server: str) -> None:
     url = make_url(postgres_server)
     cut = Cut(str(url.host), int(url.port or 5432))
     names = [f"closed_{name}_{IDS.new('hld')[-8:]}" for name in ("main", "keys", "heads")]
@@ -189,4 +137,24 @@ async def test_a_database_that_stops_is_waited_for(tmp_path: Path, postgres_serv
         }
         async with stage(tmp_path, stores) as log:
             await log.start()
-            await _refuses_and_resumes(log, cut.away)
+            await _refuses_and_resumes(log, cut.away if how == "stops" else cut.silent)
+
+
+async def test_a_producer_whose_database_hangs_refuses_and_resumes(tmp_path: Path, postgres_url: str) -> None:
+    url = make_url(postgres_url)
+    cut = Cut(str(url.host), int(url.port or 5432))
+    async with cut.opened():
+        through = url.set(host="127.0.0.1", port=cut.port).render_as_string(hide_password=False)
+        async with files_stage.staged(tmp_path, database=through) as producer, producer.files() as files:
+            metadata = producer.metadata(sub=IDS.new("usr"))
+
+            async def read() -> object:
+                call: Any = files.ListFiles
+                return await call(file_pb2.ListFilesRequest(), metadata=metadata, timeout=20)
+
+            await goes_on(read)
+            with cut.silent():
+                many = await asyncio.gather(*(refused(read) for _ in range(12)))  # more than the pool has
+                assert set(many) <= {"UNAVAILABLE", "AUDIT_UNAVAILABLE"}
+                assert await refused(read) in {"UNAVAILABLE", "AUDIT_UNAVAILABLE"}
+            await goes_on(read)
