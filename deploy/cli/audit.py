@@ -10,6 +10,7 @@ PARTS = {
     "receipt": "fetch the receipt of an event",
     "hold": "place, list and release legal holds",
     "retention": "tell what the next sweep would do",
+    "reconcile": "compare what services say they sent with what the log holds",
     "remains": "show what stays of the records about a customer who was erased",
 }
 

@@ -14,7 +14,6 @@ from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import LogChecks
 from services.audit.config import Config
 from services.audit.evidence.app import assemble
-from services.audit.evidence.handlers import PracticesHandlers
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.note import Signer
@@ -47,7 +46,7 @@ from services.kit.outbox import Outbox
 from services.kit.server import Handlers
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
-from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, practices_pb2, receipt_pb2
+from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
 from valv.auth.v1 import session_pb2
 
 KEYS_REVISION = "0001"
@@ -100,12 +99,13 @@ async def build(config: Config, runtime: Runtime) -> Application:
     exported = exports(config.siem, database, bodies, heads, journal, runtime)
     keeping = retention(config.retention, runtime, stores.outbox, bodies, keyring, heads, stores.remains)
     follower = await _follower(stores, keeping, runtime)
-    evidence = assemble(database, records, activity, journal, runtime)
+    evidence = assemble(stores.outbox, records, activity, journal, runtime)
 
     await journal.started()
     return Application(
         handlers={
-            **_handlers(appender, activity, evidence.handlers),
+            **_handlers(appender, activity),
+            **evidence.handlers,
             log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, stores.tiles, vkey, keeping.minimum),
             **search_handlers(search, keyring, heads, activity, journal),
             **keeping.handlers,
@@ -150,11 +150,10 @@ async def _follower(stores: _Stores, keeping: Retention, runtime: Runtime) -> Fo
     return made
 
 
-def _handlers(appender: Appender, activity: Activity, practices: PracticesHandlers) -> Handlers:
+def _handlers(appender: Appender, activity: Activity) -> Handlers:
     return {
         append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender),
         activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: ActivityHandlers(activity),
-        practices_pb2.DESCRIPTOR.services_by_name["PracticesService"]: practices,
         receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: ReceiptHandlers(activity),
     }
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from services.audit import tables
-from services.audit.evidence.reconciliation import Reconciliation
+from services.audit.evidence.reconciliation import Reconciliation, Verdict
 from services.audit.evidence.sql import SqlAlerts, SqlBooks
 from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
@@ -83,6 +83,8 @@ async def test_books_are_compared_page_by_page(world: World, monkeypatch: pytest
         await connection.execute(delete(tables.ENTRIES).where(tables.ENTRIES.c.number == 4))
         await connection.execute(delete(world.outbox.table).where(world.outbox.table.c.number.is_(None)))
     assert await books.disagreeing() == 1
+    (balance,) = await books.balances()
+    assert (balance.verdict, balance.held) == (Verdict.DIFFERS, 9)
     assert await comparison.differences() == 2
 
 

@@ -1,4 +1,4 @@
-"""PracticesService: parse, one domain call, map.
+"""PracticesService and ReconciliationService: parse, one domain call, map.
 
 Owns nothing but the mapping.
 """
@@ -8,14 +8,22 @@ from google.api.httpbody_pb2 import HttpBody
 from services.audit import wire
 from services.audit.activity import Activity
 from services.audit.evidence.alerts import AlertStore
+from services.audit.evidence.reconciliation import Balance, Reconciliation, Verdict, found
 from services.audit.practices import judge
 from services.audit.sql import SqlLog
 from services.kit.call import Call
+from services.kit.checks import CHECK_KIND, Findings
 from services.kit.clock import Clock
 from services.kit.faults import NOT_FOUND, Fault
-from valv.audit.v1 import practices_pb2
+from valv.audit.v1 import practices_pb2, reconciliation_pb2
 
 _TEXT = "text/plain; charset=utf-8"
+_VERDICTS = {
+    Verdict.AGREES: reconciliation_pb2.Balance.VERDICT_AGREES,
+    Verdict.DIFFERS: reconciliation_pb2.Balance.VERDICT_DIFFERS,
+    Verdict.OLD: reconciliation_pb2.Balance.VERDICT_OLD,
+    Verdict.SILENT: reconciliation_pb2.Balance.VERDICT_SILENT,
+}
 
 
 class PracticesHandlers:
@@ -43,3 +51,33 @@ class PracticesHandlers:
         receipt = await self._activity.evidence(found.event_id)
         call.reply_metadata.append(("cache-control", "no-store"))
         return HttpBody(content_type=_TEXT, data=receipt)
+
+
+class ReconciliationHandlers:
+    """ReconciliationService."""
+
+    def __init__(self, reconciliation: Reconciliation, findings: Findings) -> None:
+        """Take what compares, and where its results are recorded."""
+        self._reconciliation, self._findings = reconciliation, findings
+
+    async def reconcile(
+        self, request: reconciliation_pb2.ReconcileRequest, call: Call
+    ) -> reconciliation_pb2.ReconcileResponse:
+        """Compare now, and record the result as the daily comparison does."""
+        balances = await self._reconciliation.balances()
+        finding = found(balances)
+        await self._findings.found(finding)
+        call.record.object(CHECK_KIND, finding.check)
+        call.record.detail(state=finding.state)
+        return reconciliation_pb2.ReconcileResponse(balances=[_message(each) for each in balances])
+
+
+def _message(balance: Balance) -> reconciliation_pb2.Balance:
+    message = reconciliation_pb2.Balance(
+        producer=balance.producer, verdict=_VERDICTS[balance.verdict], held_count=balance.held
+    )
+    if balance.statement is not None:
+        message.epoch, message.number = balance.statement.epoch, balance.statement.number
+        message.stated_count = balance.statement.count
+        message.time.FromDatetime(balance.statement.time)
+    return message

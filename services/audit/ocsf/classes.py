@@ -189,6 +189,7 @@ _REST: Mapping[str, Meaning] = {
         "audit.operator.search",
         "audit.receipt.deliver",
         "audit.receipt.read",
+        "audit.reconciliation.run",
         "audit.remains.list",
         "audit.retention.preview",
         "auth.account.export",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import delete, update
 
-from services.audit.evidence.reconciliation import PRODUCERS, Reconciliation
+from services.audit.evidence.reconciliation import PRODUCERS, Balance, Reconciliation, Verdict, found
 from services.audit.evidence.sql import SqlBooks
 from services.audit.own_records import OwnRecords
 from services.audit.tables import ENTRIES, STATEMENTS
@@ -126,6 +126,40 @@ async def test_a_statement_that_is_missing_or_old_is_not_called_agreement(
         await connection.execute(delete(STATEMENTS))
     with pytest.raises(UnknownError):
         await books.disagreeing()
+
+
+@pytest.mark.clause("P5", "PCI DSS 10.3.4")
+async def test_the_balance_tells_what_was_said_and_what_is_held(producer: Producer, books: Reconciliation) -> None:
+    assert await books.balances() == [Balance("audit", Verdict.SILENT)]
+    await producer.record(5)
+    await producer.ship()
+    await producer.state()
+    (balance,) = await books.balances()
+    assert balance.statement is not None
+    assert balance.verdict is Verdict.AGREES
+    assert (balance.statement.count, balance.statement.number, balance.held) == (5, 5, 5)
+    producer.world.clock.advance(2 * 86400 + 301)
+    (balance,) = await books.balances()
+    assert balance.verdict is Verdict.OLD
+    async with producer.world.database.write() as connection:
+        await connection.execute(delete(ENTRIES).where(ENTRIES.c.number == 3))
+    (balance,) = await books.balances()
+    assert (balance.verdict, balance.held) == (Verdict.DIFFERS, 4)
+
+
+@pytest.mark.parametrize(
+    "verdicts, state, measured",
+    [
+        ([Verdict.AGREES, Verdict.AGREES], "kept", 0),
+        ([Verdict.AGREES, Verdict.DIFFERS, Verdict.DIFFERS], "broken", 2),
+        ([Verdict.SILENT, Verdict.DIFFERS], "broken", 1),
+        ([Verdict.AGREES, Verdict.SILENT], "unknown", None),
+        ([Verdict.OLD, Verdict.AGREES], "unknown", None),
+    ],
+)
+def test_what_is_not_known_is_not_called_agreement(verdicts: list[Verdict], state: str, measured: int | None) -> None:
+    finding = found([Balance("audit", verdict) for verdict in verdicts])
+    assert (finding.state, finding.measured) == (state, measured)
 
 
 async def test_a_row_that_is_gone_before_it_is_sent_stops_its_relay(producer: Producer) -> None:

@@ -22,7 +22,7 @@ def test_its_parts_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_certificate_nothing_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["hold", "list"], ["retention", "--dry-run"], ["remains", "usr_x"]):
+    for words in (["hold", "list"], ["retention", "--dry-run"], ["remains", "usr_x"], ["reconcile"]):
         assert audit.main([*words, "--certificate", str(tmp_path / "no.pem")]) == 1
         assert "cannot read" in capsys.readouterr().err
 

@@ -171,6 +171,8 @@ export const events = {
   "tried.audit.hold.clear": "Attempt to let go what a released hold kept",
   "done.audit.retention.preview": "Retention of the log looked at by an operator",
   "tried.audit.retention.preview": "Attempt to look at the retention of the log",
+  "done.audit.reconciliation.run": "Outboxes compared with the log for an operator",
+  "tried.audit.reconciliation.run": "Attempt to compare outboxes with the log",
   "done.audit.remains.list": "What stays after an erasure looked at by an operator",
   "tried.audit.remains.list": "Attempt to look at what stays after an erasure",
   "done.audit.retention.sweep": "Retention of the log applied",

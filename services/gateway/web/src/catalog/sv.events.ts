@@ -173,6 +173,8 @@ export const events: Readonly<Record<keyof typeof en, string>> = {
   "tried.audit.hold.clear": "Försök att släppa det som ett hävt bevarandekrav höll kvar",
   "done.audit.retention.preview": "Loggens gallring visad för en operatör",
   "tried.audit.retention.preview": "Försök att visa loggens gallring",
+  "done.audit.reconciliation.run": "Tjänsternas utkorgar jämförda med loggen för en operatör",
+  "tried.audit.reconciliation.run": "Försök att jämföra tjänsternas utkorgar med loggen",
   "done.audit.remains.list": "Det som finns kvar efter en radering visat för en operatör",
   "tried.audit.remains.list": "Försök att visa det som finns kvar efter en radering",
   "done.audit.retention.sweep": "Loggen gallrad",
