@@ -97,7 +97,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
     activity = Activity(records, search.finder, bodies, keyring, heads, stores.tiles)
     appender = Appender(records, bodies, wire.event_of, sequencer, heads)
     exported = exports(config.siem, database, bodies, heads, journal, runtime)
-    keeping = retention(config.retention, runtime, stores.outbox, bodies, keyring, heads, stores.remains)
+    keeping = retention(config.retention, runtime, stores.outbox, bodies, keyring, heads, activity, stores.remains)
     follower = await _follower(stores, keeping, runtime)
     evidence = assemble(stores.outbox, records, activity, journal, runtime)
 

@@ -182,7 +182,7 @@ class LogHandlers:
     async def get_minimum_index(self, request: log_pb2.GetMinimumIndexRequest, call: Call) -> HttpBody:
         """Return the minimum index."""
         call.reply_metadata.append(("cache-control", "public, max-age=60"))
-        return HttpBody(content_type=wire.TEXT, data=f"{await self._minimum.index()}\n".encode())
+        return HttpBody(content_type=wire.TEXT, data=await self._minimum.statement())
 
     async def get_key(self, request: log_pb2.GetKeyRequest, call: Call) -> HttpBody:
         """Return the log's verifier key."""

@@ -84,11 +84,12 @@ class Journal:
             event.details.count = cooled
             await self._outbox.add(connection, event)
 
-    async def pruned(self, connection: AsyncConnection, minimum: int) -> None:
-        """Record that the public log serves nothing below this index any more."""
+    async def pruned(self, connection: AsyncConnection, minimum: int) -> str:
+        """Record that the public log serves nothing below this index any more; return the record's event id."""
         event = self._event("audit.retention.prune")
         event.details.count = minimum
         await self._outbox.add(connection, event)
+        return event.event_id
 
     async def shredded(self, connection: AsyncConnection, month: str) -> None:
         """Record that the key of a month, such as "2026-11", is destroyed."""

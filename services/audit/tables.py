@@ -22,7 +22,7 @@ from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0009"
+REVISION = "0010"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -196,6 +196,13 @@ RETENTION = Table(
     Column("kept_from", BigInteger),
     Column("cooled", BigInteger, nullable=False),
     Column("expired", BigInteger, nullable=False),
+)
+PRUNINGS = Table(
+    "prunings",
+    METADATA,
+    Column("event_id", String(30), primary_key=True),
+    Column("minimum", BigInteger, nullable=False),
+    Column("said_ms", BigInteger, nullable=False),
 )
 COLD = Table(
     "cold_bundles",

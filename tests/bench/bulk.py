@@ -1,7 +1,8 @@
 """Fills a log with as many real, sealed entries as a measurement wants, past the services: straight into the tables.
 
 Every row is what the service would have written: it opens, is found and is proven like any other. Who does what is
-skewed as in life: few customers have most events, few actions are most of what happens, refusals are rare.
+skewed as in life: few customers have most events, few actions are most of what happens, refusals are rare. A few are
+watched: they do the same in a log of any size, all over it, so that what is asked about them has one answer everywhere.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ from services.kit.keyring import keyring_tables
 CHUNK = 20_000
 WORKERS = 2
 DAYS = 365
+WATCHED, EACH = 20, 200
+"""So many customers are watched, and each does so much."""
+FILES = 200
+"""How many files each of the others has; a watched one has a single one."""
 END = datetime(2026, 11, 1, tzinfo=UTC)
 _ACTIONS = (
     ("files.file.download", 30), ("files.file.list", 22), ("auth.session.open", 9), ("files.file.upload", 8),
@@ -41,23 +46,33 @@ _ACTIONS = (
     ("billing.charge.create", 3), ("billing.charge.list", 3), ("files.file.delete", 2), ("auth.session.list", 1),
     ("billing.card.list", 1), ("audit.receipt.read", 0.5), ("auth.password.change", 0.2), ("auth.totp.confirm", 0.1),
     ("billing.card.create", 0.1), ("billing.refund.create", 0.05), ("auth.operator.find", 0.02),
-    ("auth.operator.disable", 0.001),
 )  # fmt: skip
+_REFUSED = 0.03
 _THREES = [f"{a}{b}{c}" for a in ALPHABET for b in ALPHABET for c in ALPHABET]
 _ENTRY_COLUMNS = ("idx", "epoch_id", "number", "event_id", "subject", "entry", "sealed", "arrived_ms")
 
 
 @dataclass(frozen=True)
 class People:
-    """The customers, most active first, with their keys and how active they are; and what they handle."""
+    """The customers of a log of `size` entries: those who are watched, then the others, most active first."""
 
+    size: int
     ids: list[str]
     keys: list[bytes]
     weights: list[float]
-    files: int
-    """How many files each one has."""
+    """How active the others are."""
     index_key: bytes
     epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What happens: who it is about, what, whether it is refused, and which of their files it is done to, if any."""
+
+    who: int
+    action: str
+    refused: bool
+    file: int
 
 
 _Row = tuple[tuple[object, ...], tuple[object, ...]]
@@ -65,13 +80,13 @@ _people: People
 _tagger: Tagger
 
 
-def people_of(count: int, index_key: bytes) -> People:
-    """Make customers up for a log of `count` entries."""
-    amount = max(50, min(20_000, count // 300))
-    ids = [_id("usr", 1_700_000_000_000 + number, secrets.randbits(80)) for number in range(amount)]
-    weights = list(accumulate(1 / (rank + 5) for rank in range(amount)))
+def people_of(size: int, index_key: bytes) -> People:
+    """Make customers up for a log of `size` entries."""
+    others = max(50, min(20_000, size // 300))
+    ids = [_id("usr", 1_700_000_000_000 + number, secrets.randbits(80)) for number in range(WATCHED + others)]
+    weights = list(accumulate(1 / (rank + 5) for rank in range(others)))
     keys = [secrets.token_bytes(32) for _ in ids]
-    return People(ids, keys, weights, 200, index_key, _id("epo", 1_700_000_000_000, secrets.randbits(80)))
+    return People(size, ids, keys, weights, index_key, _id("epo", 1_700_000_000_000, secrets.randbits(80)))
 
 
 async def bury_keys(folder: Path, path: Path, people: People) -> None:
@@ -86,9 +101,9 @@ async def bury_keys(folder: Path, path: Path, people: People) -> None:
     database.close()
 
 
-def fill(path: Path, people: People, start: int, end: int) -> None:
-    """Add entries `start` to `end`, without it, of a year's even time; the indexes are made after the rows."""
-    database = sqlite3.connect(path, isolation_level=None)
+def fill(path: Path, people: People) -> None:
+    """Fill an empty log, evenly over its time; the indexes are made after the rows."""
+    database, size = sqlite3.connect(path, isolation_level=None), people.size
     for pragma in ("synchronous=OFF", "journal_mode=MEMORY", "cache_size=-1000000", "temp_store=FILE"):
         database.execute(f"PRAGMA {pragma}")
     made_later = "SELECT name, sql FROM sqlite_master WHERE tbl_name IN (?, ?) AND sql LIKE 'CREATE INDEX%'"
@@ -96,23 +111,18 @@ def fill(path: Path, people: People, start: int, end: int) -> None:
     for name, _ in indexes:
         database.execute(f"DROP INDEX {name}")
     database.execute("BEGIN")
-    if not start:
-        database.execute(
-            "INSERT INTO epochs (producer, epoch, predecessor, highest, current) VALUES ('files', ?, '', 0, 1)",
-            (people.epoch,),
-        )
+    epoch = "INSERT INTO epochs (producer, epoch, predecessor, highest, current) VALUES ('files', ?, '', ?, 1)"
+    database.execute(epoch, (people.epoch, size))
     columns = ("idx", "time_ms", *FIELDS)
-    for rows in _chunks(people, start, end):
+    for rows in _chunks(people):
         _many(database, ENTRIES.name, _ENTRY_COLUMNS, [row for row, _ in rows])
         _many(database, EVENT_INDEX.name, columns, [line for _, line in rows])
-    database.execute("UPDATE epochs SET highest = ?", (end,))
-    database.execute("UPDATE log_state SET size = ?", (end,))
-    database.execute("UPDATE index_state SET filled = ?", (end,))
+    database.execute("UPDATE log_state SET size = ?", (size,))
+    database.execute("UPDATE index_state SET filled = ?", (size,))
     database.execute("COMMIT")
     for _, made in indexes:
         database.execute(made)
     database.execute("PRAGMA journal_mode=WAL")
-    database.execute("ANALYZE" if not start else "SELECT 1")
     database.close()
 
 
@@ -121,8 +131,8 @@ def _many(database: sqlite3.Connection, table: str, columns: tuple[str, ...], ro
     database.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - our own names
 
 
-def _chunks(people: People, start: int, end: int) -> Iterator[list[_Row]]:
-    spans = [(at, min(at + CHUNK, end)) for at in range(start, end, CHUNK)]
+def _chunks(people: People) -> Iterator[list[_Row]]:
+    spans = [(at, min(at + CHUNK, people.size)) for at in range(0, people.size, CHUNK)]
     with Pool(WORKERS, _begin, (people,), context=multiprocessing.get_context("fork")) as pool:
         yield from pool.imap(_chunk, spans)
 
@@ -138,10 +148,9 @@ def _chunk(span: tuple[int, int]) -> list[_Row]:
 
 
 def _row(index: int, source: random.Random) -> _Row:
-    people = _people
-    rank = bisect(people.weights, source.random() * people.weights[-1])
-    subject, key = people.ids[rank], people.keys[rank]
-    value, words = _event(index, rank, source)
+    people, deed = _people, _deed(index, source)
+    subject, key = people.ids[deed.who], people.keys[deed.who]
+    value, words = _event(index, deed, source)
     event_id = str(value["id"])
     text = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     time_ms = milliseconds(_time(index))
@@ -160,16 +169,32 @@ def _require_real(text: bytes, tags: dict[str, int], time_ms: int) -> None:
         raise ValueError("a made-up event is not what the service would have written")
 
 
-def _event(index: int, rank: int, source: random.Random) -> tuple[dict[str, object], dict[str, str]]:
-    """Return an event as its canonical form has it, and what it is found by."""
-    people, subject, time = _people, _people.ids[rank], _time(index)
+def _deed(index: int, source: random.Random) -> _Deed:
+    """Return what happens in entry `index`."""
+    people, all_watched = _people, WATCHED * EACH
+    turn = -(-index * all_watched // people.size)
+    if turn * people.size // all_watched == index:
+        return _watched(turn % WATCHED, turn // WATCHED)
+    other = bisect(people.weights, source.random() * people.weights[-1])
     action = _ACTIONS[bisect(_WEIGHTS, source.random() * _WEIGHTS[-1])][0]
+    return _Deed(WATCHED + other, action, source.random() < _REFUSED, source.randrange(FILES))
+
+
+def _watched(who: int, turn: int) -> _Deed:
+    """Return what a watched customer does next: on one file by turns, and a third of it refused."""
+    action = ("files.file.download", "files.file.list", "files.file.download", "billing.charge.list")[turn % 4]
+    return _Deed(who, "auth.operator.disable" if turn == EACH // 2 else action, turn % 3 == 0, 0)
+
+
+def _event(index: int, deed: _Deed, source: random.Random) -> tuple[dict[str, object], dict[str, str]]:
+    """Return an event as its canonical form has it, and what it is found by."""
+    people, subject, time, action = _people, _people.ids[deed.who], _time(index), deed.action
     kind, actor = "customer", subject
     if action.startswith("auth.operator."):
         kind, actor = "operator", source.choice(("greta", "nils", "tova"))
     elif action in {"auth.session.check", "billing.charge.create"}:
         kind, actor = "service", "shop"
-    outcome = "denied" if source.random() < 0.03 else "success"
+    outcome = "denied" if deed.refused else "success"
     time_ms = milliseconds(time)
     value: dict[str, object] = {
         "v": 1,
@@ -187,10 +212,10 @@ def _event(index: int, rank: int, source: random.Random) -> tuple[dict[str, obje
     if outcome == "denied":
         value["reason"] = "NOT_FOUND"
     if action.startswith(("files.file.d", "files.file.r", "files.file.u")):
-        words["object"] = file_of(rank, source.randrange(people.files))
+        words["object"] = file_of(deed.who, deed.file)
         value["object"] = {"kind": "file", "id": words["object"]}
     if kind == "customer":
-        value["origin"] = {"address": f"192.0.2.{rank % 250}", "device": "firefox/linux"}
+        value["origin"] = {"address": f"192.0.2.{deed.who % 250}", "device": "firefox/linux"}
     return value, words
 
 
@@ -199,9 +224,9 @@ def _time(index: int) -> datetime:
     return END - timedelta(days=DAYS) + timedelta(seconds=index * DAYS * 86400 / 10_000_000)
 
 
-def file_of(rank: int, number: int) -> str:
+def file_of(who: int, number: int) -> str:
     """Return the id of a customer's file."""
-    return _id("fil", 1_700_000_000_000, rank << 20 | number)
+    return _id("fil", 1_700_000_000_000, who << 20 | number)
 
 
 _WEIGHTS = list(accumulate(weight for _, weight in _ACTIONS))

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from services.audit import merkle
 from services.audit.journal import Journal
+from services.audit.retention.holds import Cause, Holds, Order
+from services.audit.retention.policy import RetentionConfig
+from services.audit.retention.sql_holds import HoldsIn
 from services.audit.siem.sql import SqlExports
 from services.audit.siem.store import Cursor, MovedError
 from services.audit.sql_lease import SIEM_DIRECTORY, SIEM_HTTPS, SqlLease
 from services.kit.event import from_message
-from tests.unit.audit.exporting import Collector, advance, drain, exporter, relay
+from services.kit.faults import Fault
+from tests.unit.audit.exporting import Collector, advance, drain, exporter, relay, valv
+from tests.unit.audit.test_ocsf import judged
 from tests.unit.audit.world import World
 from valv.audit.v1 import event_pb2
+
+DAY = 86400.0
+
+
+async def always() -> bool:
+    return True
 
 
 @pytest.fixture
@@ -68,6 +80,76 @@ async def test_entries_are_read_in_order_up_to_the_first_that_is_missing(world: 
     assert [each.entry for each in found] == await world.records.entries(4, 3)
     assert {each.arrived for each in found} == {world.clock.now()}
     assert await store.exported(10, 3) == []
+
+
+@pytest.mark.clause("P14", "PCI DSS 10.3.3")
+async def test_an_entry_without_a_body_goes_out_as_its_place_and_its_hash(world: World) -> None:
+    """Of who was erased, what arrives about them later, what is over, and what is withdrawn from the public log."""
+    anna, bo, cid = (world.ids.new("usr") for _ in range(3))
+    await world.fill(200, anna)
+    await world.fill(100, bo)
+    await world.sign()
+    world.clock.advance(400 * DAY)
+    await world.fill(50, anna)
+    await world.fill(50, cid)
+    await advance(world)
+    await world.sweeper(RetentionConfig(prune=True)).sweep(always)
+    await world.eraser().erase(anna)
+    await world.fill(3, anna)
+    await relay(world)
+    await advance(world)
+    assert await world.minimum(prune=True).index() == 256
+    sink = Collector()
+    await drain(exporter(world, sink, limit=256))
+    size = (await world.signed()).size
+    assert sink.indexes == list(range(size))
+    told = {valv(each)["log"]["index"]: each for each in sink.records if valv(each)["record"] != "checkpoint"}
+    events = {index for index, record in told.items() if valv(record)["record"] == "event"}
+    bos, cids, swept = range(256, 300), range(350, 400), range(403, size - 1)
+    assert events == {*bos, *cids, *swept}, "the last one, of the erasure itself, is about anna"
+    entries = await world.records.entries(0, size)
+    for index, entry in enumerate(entries):
+        assert valv(told[index])["log"]["leaf_hash"] == merkle.leaf_hash(entry).hex()
+    for index in set(range(size)) - events:
+        judged(told[index])
+        assert valv(told[index]).keys() == {"record", "log"}
+        assert "uid" not in told[index]["metadata"]
+    assert not any(anna.encode() in lines for lines in sink.taken)
+
+
+@pytest.mark.clause("P14")
+async def test_what_a_hold_keeps_of_who_was_erased_is_not_told(world: World) -> None:
+    anna = world.ids.new("usr")
+    await world.fill(5, anna)
+    async with world.database.write() as connection:
+        order = Order(anna, None, Cause.LITIGATION, secret=False)
+        await Holds(world.holds, world.clock, world.ids).place(HoldsIn(connection), order, "greta")
+    await world.eraser().erase(anna)
+    assert len((await world.reader().page(anna, None, 200))[0]) == 5
+    await advance(world)
+    sink = Collector()
+    await drain(exporter(world, sink))
+    assert [valv(each)["record"] for each in sink.records] == ["tombstone"] * 5 + ["checkpoint"]
+
+
+async def test_bodies_that_are_cold_are_told_and_waited_for_while_their_store_is_away(world: World) -> None:
+    """That a body cannot be had for now is no reason to tell the world that it is gone."""
+    events = await world.fill(256, world.ids.new("usr"))
+    await world.sign()
+    world.clock.advance(100 * DAY)
+    await world.sweeper().sweep(always)
+    assert await world.sweeps.cold_period(0) is not None
+    world.clock.advance(1)
+    sink, folder = Collector(), world.folder / "cold"
+    made = exporter(world, sink, limit=256)
+    folder.rename(world.folder / "away")
+    with pytest.raises(Fault, match="RECORDS_AWAY"):
+        await made.step()
+    assert sink.taken == []
+    (world.folder / "away").rename(folder)
+    await made.step()
+    told = [record["metadata"].get("uid") for record in sink.records]
+    assert told == [*(event.id for event in events), None]
 
 
 async def test_each_sink_has_a_lease_of_its_own(world: World) -> None:

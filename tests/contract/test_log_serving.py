@@ -13,7 +13,6 @@ from botocore.client import Config as ClientConfig
 from services.audit.handlers import LogHandlers
 from services.audit.heads import CheckpointReader
 from services.audit.merkle import leaf_hash, root
-from services.audit.retention.minimum import Minimum
 from services.audit.tile_s3 import S3Tiles
 from services.audit.tiles import ENTRIES, tile_at
 from services.kit.faults import Fault
@@ -54,7 +53,10 @@ async def get(handlers: LogHandlers, path: str) -> tuple[bytes, str, str]:
 @pytest.mark.clause("P5")
 async def test_every_tile_of_every_head_is_served_and_nothing_else(log: World) -> None:
     handlers = LogHandlers(
-        CheckpointReader(log.checkpoints, log.clock), log.tiles, "", Minimum(log.sweeps, prune=False)
+        CheckpointReader(log.checkpoints, log.clock),
+        log.tiles,
+        "",
+        log.minimum(prune=False),
     )
     for size in SIZES:
         await log.fill(size - (await log.signed()).size)
@@ -108,7 +110,10 @@ async def test_partial_tiles_of_an_older_head_are_served_when_the_full_ones_have
     await log.sign()
     log.clock.advance(1)
     handlers = LogHandlers(
-        CheckpointReader(log.checkpoints, log.clock), log.tiles, "", Minimum(log.sweeps, prune=False)
+        CheckpointReader(log.checkpoints, log.clock),
+        log.tiles,
+        "",
+        log.minimum(prune=False),
     )
     whole, _, _ = await get(handlers, "0/000")
     bundle, _, _ = await get(handlers, "entries/000")

@@ -15,7 +15,6 @@ import pytest
 from services.audit.handlers import LogHandlers
 from services.audit.heads import CheckpointReader
 from services.audit.note import signature_lines
-from services.audit.retention.minimum import Minimum
 from services.audit.witness import app
 from services.audit.witness.config import WitnessConfig, WitnessesConfig
 from services.kit.clock import SystemClock
@@ -81,7 +80,7 @@ async def test_aics_tlog_verifies_the_log(engine: docker.DockerClient, world: Wo
     entry = (await world.records.entries(511, 1))[0]
     (world.folder / "entry").write_bytes(entry)
     (world.folder / "other").write_bytes(entry[:-1] + bytes([entry[-1] ^ 1]))
-    async with serve_log(LogHandlers(world.heads, world.tiles, "", Minimum(world.sweeps, prune=False))) as prefix:
+    async with serve_log(LogHandlers(world.heads, world.tiles, "", world.minimum(prune=False))) as prefix:
         tiles = ("--tiles", prefix if source == "http" else "/data/log")
         found = await asyncio.to_thread(run, "verify-checkpoint", *tiles)
         assert (found["ok"], found["size"]) == (True, head.size)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.cli.verify import export, log, receipt, siem
+from deploy.cli.verify import export, log, pruned, receipt, siem
 from deploy.cli.verify.files import Files, opened
 from deploy.cli.verify.history import PROOF, History, parse_proof
 from deploy.cli.verify.note import LONGEST, BadError, Checkpoint, parse_key
@@ -24,7 +24,8 @@ Checks offline what a log has signed. Each PATH is one of:
   a consistency proof        "old N", hashes, empty line, the newer checkpoint: it continues the older one
   an export                  the archive of one's own data, or .jsonl with receipts: rows are as receipts say
   an export to a SIEM        .jsonl, or a directory of them: an entry for every index, under signed checkpoints
-  a log                      checkpoint and tile/...: a folder, zip or tar: whole, and nothing beside it
+  a log                      checkpoint and tile/...: a folder, zip or tar: whole, and nothing beside it; a pruned one
+                             with minimum-index, as it was served: whole from there on
 With --log, receipts and checkpoints are also compared with that copy of the log: two checkpoints that both fit
 one log are consistent with each other. A copy of a log that is still written to must hold what its checkpoint covers,
 no less and no more.
@@ -105,13 +106,18 @@ class _Run:
         note = files.read(log.CHECKPOINT, LONGEST)
         if note is not None:
             head = self._trust.open(note)
-            log.roots(files, head, tell=_progress(head.size))
-            yield self._held(path, "log", head, f"log {head.origin}: all {head.size} entries are under its signed root")
-            yield from self._met(path, head)
+            yield from self._whole(path, pruned.whole(files, head, self._trust, _progress(head.size)))
         elif any(files.read(name, 1 << 32) is not None for name in export.LISTS):
             yield from export.verify_archive(str(path), files, self._trust, self._meet(path))
         else:
             raise BadError("neither a log (checkpoint) nor an export (activity.json or activity.jsonl)")
+
+    def _whole(self, path: Path, found: pruned.Whole) -> Iterator[Verdict]:
+        shown = self._held(path, "log", found.head, found.text)
+        yield replace(shown, facts={**shown.facts, **found.facts})
+        yield from self._met(path, found.head)
+        if found.said is not None:
+            yield from self._met(path, found.said.checkpoint)
 
     def _siem(self, path: Path, parts: list[Path]) -> Iterator[Verdict]:
         for found in siem.verify(path, parts, self._trust, self._meet(path), alone=self._alone):
@@ -149,24 +155,16 @@ class _Run:
                     raise _UsageError(f"--log: {copy} holds no log")
                 head = self._trust.open(note)
                 heads = [(path, each) for path, each in self._history.heads if each.origin == head.origin]
-                roots = log.roots(files, head, (each.size for _, each in heads), _progress(head.size))
-                exports = [siem.compare(each, files, head) for each in self._exports]
+                sizes = [*(each.size for _, each in heads), *(each.covered for each in self._exports)]
+                found = pruned.whole(files, head, self._trust, _progress(head.size), sizes)
+                exports = [siem.compare(each, files, head, found.roots) for each in self._exports]
         except BadError as error:
             yield Verdict(str(copy), "log", State.BAD, str(error))
             return
-        yield self._held(copy, "log", head, f"log {head.origin}: all {head.size} entries are under its signed root")
+        yield from self._whole(copy, found)
         yield from exports
         for path, each in heads:
-            facts = {"size": each.size}
-            if each.size > head.size:
-                text = f"its checkpoint of {each.size} entries is newer than the log in {copy}"
-                yield Verdict(path, "history", State.BAD, text, facts)
-            elif roots[each.size] != each.root:
-                text = f"the first {each.size} entries of the log in {copy} are not those that were signed"
-                yield Verdict(path, "history", State.BAD, text, facts)
-            else:
-                text = f"the log in {copy} begins with the {each.size} entries of its checkpoint"
-                yield Verdict(path, "history", State.OK, text, facts)
+            yield _begun(path, each, copy, found)
 
     def _held(self, path: Path, kind: str, head: Checkpoint, text: str) -> Verdict:
         facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
@@ -179,6 +177,20 @@ class _Run:
 
     def _meet(self, path: Path) -> Callable[[Checkpoint], Verdict | None]:
         return lambda head: self._history.meet(str(path), head)
+
+
+def _begun(path: str, each: Checkpoint, copy: Path, found: pruned.Whole) -> Verdict:
+    """Judge whether the log begins with the entries of a head."""
+    known, facts = found.roots.get(each.size), {"size": each.size}
+    if each.size > found.head.size:
+        state, text = State.BAD, f"its checkpoint of {each.size} entries is newer than the log in {copy}"
+    elif known is None:
+        state, text = State.OPEN, f"the log in {copy} has withdrawn what its checkpoint of {each.size} entries covers"
+    elif known != each.root:
+        state, text = State.BAD, f"the first {each.size} entries of the log in {copy} are not those that were signed"
+    else:
+        state, text = State.OK, f"the log in {copy} begins with the {each.size} entries of its checkpoint"
+    return Verdict(path, "history", state, text, facts)
 
 
 def _trust(key: str | None, policy: Path | None) -> Trust:

@@ -17,7 +17,7 @@ from zlib import error as ZlibError  # noqa: N812 - the library's own name is "e
 
 from deploy.cli.verify.note import BadError
 
-_KEPT = ("checkpoint", "tile/", "activity.json", "activity.jsonl", "receipts/")
+_KEPT = ("checkpoint", "minimum-index", "tile/", "activity.json", "activity.jsonl", "receipts/")
 
 
 class Files(Protocol):

@@ -27,6 +27,8 @@ class Receipt:
     """A receipt that holds."""
 
     index: int
+    leaf: bytes
+    """The entry's hash."""
     checkpoint: Checkpoint
     event: dict[str, Any]
 
@@ -49,9 +51,9 @@ def verify(data: bytes, trust: Trust) -> Receipt:
     if extra[:1] != _VERSION or len(extra) <= 1 + _SALT_BYTES or any(len(each) != HASH_BYTES for each in proof):
         raise BadError("the receipt is malformed")
     checkpoint, index = trust.open(note), int(found[1])
-    entry = _VERSION + sha256(_LABEL + extra[1:]).digest()
-    require_inclusion(leaf(entry), index, checkpoint.size, proof, checkpoint.root)
-    return Receipt(index, checkpoint, _event(extra[1 + _SALT_BYTES :]))
+    hashed = leaf(_VERSION + sha256(_LABEL + extra[1:]).digest())
+    require_inclusion(hashed, index, checkpoint.size, proof, checkpoint.root)
+    return Receipt(index, hashed, checkpoint, _event(extra[1 + _SALT_BYTES :]))
 
 
 def words(event: dict[str, Any]) -> str:

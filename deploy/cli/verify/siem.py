@@ -6,7 +6,7 @@ log's key is needed; of a later part, a copy of the log tells. What an event say
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Export:
     hashes: bytearray = field(default_factory=bytearray)
     covered: int = 0
     """Below this index, everything is under a signed root that was made again."""
+    root: bytes = EMPTY
+    """That root."""
     head: Checkpoint | None = None
     """The newest signed head in it."""
     ended: int = -1
@@ -75,13 +77,20 @@ def verify(path: Path, files: Iterable[Path], trust: Trust, meet: Meet, *, alone
     yield from reader.end(alone=alone)
 
 
-def compare(export: Export, copy: Files, head: Checkpoint) -> Verdict:
-    """Compare every leaf hash of an export with a copy of the log, which was found whole under `head`."""
+def compare(export: Export, copy: Files, head: Checkpoint, roots: Mapping[int, bytes]) -> Verdict:
+    """Compare every leaf hash of an export with a copy of the log, which was found whole under `head`.
+
+    Of what a pruned log has withdrawn, the roots of the log tell, if the export has a signed root of its own over it.
+    """
     size = head.size
     if export.head is None or export.head.origin != head.origin:
         return Verdict(export.path, "siem", State.OPEN, f"it is no export of log {head.origin}")
+    withdrawn = 0
     for index in range(export.first - export.first % _WIDTH, min(export.following, size), _WIDTH):
-        hashes = level_zero(copy, index // _WIDTH, min(_WIDTH, size - index))
+        hashes = level_zero(copy, index // _WIDTH, size)
+        if hashes is None:
+            withdrawn = index + _WIDTH
+            continue
         for each in range(max(index, export.first), min(index + _WIDTH, export.following, size)):
             at = (each - index) * HASH_BYTES
             if export.leaf(each) != hashes[at : at + HASH_BYTES]:
@@ -90,6 +99,12 @@ def compare(export: Export, copy: Files, head: Checkpoint) -> Verdict:
     if export.following > size:
         text = f"it goes on to index {export.following - 1}, beyond the {size} entries of the log given"
         return Verdict(export.path, "siem", State.OPEN, text, facts)
+    if withdrawn > export.covered or export.covered not in roots:
+        text = f"indexes {export.first} to {withdrawn - 1} cannot be compared: the log has withdrawn them"
+        return Verdict(export.path, "siem", State.OPEN, text, facts)
+    if roots[export.covered] != export.root:
+        text = f"its first {export.covered} entries are not those of the log"
+        return Verdict(export.path, "siem", State.BAD, text, facts)
     text = f"indexes {export.first} to {export.following - 1} without a gap are the log's"
     return Verdict(export.path, "siem", State.OK, text, facts)
 
@@ -192,7 +207,7 @@ class _Reader:
             value = node(hashed, value) if position else hashed
         if value != expected:
             raise BadError(f"its first {export.following} entries are not those that were signed")
-        export.covered = export.following
+        export.covered, export.root = export.following, value
 
 
 def _is_export(path: Path) -> bool:

@@ -19,7 +19,7 @@ from services.audit.retention.cold_s3 import ColdS3
 from services.audit.retention.handlers import HoldHandlers, RetentionHandlers
 from services.audit.retention.held import HeldBodies
 from services.audit.retention.holds import Holds
-from services.audit.retention.minimum import Minimum
+from services.audit.retention.minimum import Minimum, Receipts
 from services.audit.retention.policy import RetentionConfig
 from services.audit.retention.release import Releaser
 from services.audit.retention.security import SecurityReader, SecurityRecords
@@ -96,6 +96,7 @@ def retention(
     bodies: Bodies,
     keyring: Keyring,
     heads: CheckpointReader,
+    receipts: Receipts,
     left: Remains,
 ) -> Retention:
     """Put retention together, over the outbox's database."""
@@ -114,7 +115,7 @@ def retention(
             retention_pb2.DESCRIPTOR.services_by_name["RetentionService"]: RetentionHandlers(sweeper, config, reader),
         },
         upkeep=Upkeep(lease, releaser, sweeper, _jitter, log),
-        minimum=Minimum(left.sweeps, prune=config.prune),
+        minimum=Minimum(left.sweeps, heads, receipts, prune=config.prune),
         checks=(Check("audit.retention_sweep", sweeper.age_minutes),),
     )
 

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.journal import Journal
 from services.audit.retention.holds import Hold
+from services.audit.retention.minimum import SAID_AGAIN, Said
 from services.audit.retention.sql_holds import lock, require_active
 from services.audit.retention.sweep import BodiesChangedError, Preview, Row, State
 from services.audit.search.sql import blank_lines
 from services.audit.store import HoldsChangedError
-from services.audit.tables import COLD, ENTRIES, LOG_STATE, RETENTION, SECURITY
+from services.audit.tables import COLD, ENTRIES, LOG_STATE, PRUNINGS, RETENTION, SECURITY
 from services.audit.tiles import WIDTH
 from services.kit.clock import from_milliseconds, milliseconds
 from services.kit.db import Database
@@ -111,16 +112,37 @@ class SqlSweep:
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
 
-    async def raise_minimum(self) -> None:
-        """Raise the minimum index to all that has expired before the first entry that was kept."""
+    async def raise_minimum(self, now: datetime) -> None:
+        """Raise the minimum index to all that has expired before the first entry that was kept; say it now and then."""
         async with self._database.write() as connection:
             await lock(connection)
             row = (await connection.execute(select(_R.expired_below, _R.kept_from, _R.minimum))).one()
             kept = row.kept_from if row.kept_from is not None else row.expired_below
             minimum = min(row.expired_below, kept - kept % WIDTH)
-            if minimum > row.minimum:
+            minimum = max(minimum, row.minimum)
+            said = select(func.max(PRUNINGS.c.said_ms)).where(PRUNINGS.c.minimum == minimum)
+            last = (await connection.execute(said)).scalar_one()
+            if minimum and (last is None or last <= milliseconds(now - SAID_AGAIN)):
                 await connection.execute(update(RETENTION).values(minimum=minimum))
-                await self._journal.pruned(connection, minimum)
+                spent = PRUNINGS.c.said_ms < milliseconds(now - 2 * SAID_AGAIN)
+                await connection.execute(delete(PRUNINGS).where(spent))
+                event_id = await self._journal.pruned(connection, minimum)
+                values = {"event_id": event_id, "minimum": minimum, "said_ms": milliseconds(now)}
+                await connection.execute(insert(PRUNINGS).values(values))
+
+    async def said(self, size: int) -> Said | None:
+        """Return the highest minimum index that one of the first `size` entries of the log says, and the latest to."""
+        columns = PRUNINGS.c
+        query = (
+            select(columns.minimum, columns.event_id)
+            .join(ENTRIES, _E.event_id == columns.event_id)
+            .where(_E.idx < size)
+            .order_by(columns.minimum.desc(), columns.said_ms.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return Said(*row) if row is not None else None
 
     async def finish(self, now: datetime) -> None:
         """Keep that the sweep is done, and record it with its counts."""

@@ -93,8 +93,8 @@ class Store(Protocol):
     async def periods_in_use(self) -> set[str]:
         """Return the months whose keys something that is kept is sealed under."""
 
-    async def raise_minimum(self) -> None:
-        """Raise the minimum index to all that has expired before the first entry that was kept."""
+    async def raise_minimum(self, now: datetime) -> None:
+        """Raise the minimum index to all that has expired before the first entry that was kept; say it now and then."""
 
     async def finish(self, now: datetime) -> None:
         """Keep that the sweep is done, and record it with its counts."""
@@ -171,7 +171,7 @@ class Sweeper:
         await self._delete_cold()
         await self._shred()
         if self._policy.prune:
-            await self._store.raise_minimum()
+            await self._store.raise_minimum(self._clock.now())
         await self._store.finish(self._clock.now())
         return True
 

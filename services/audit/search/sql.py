@@ -4,9 +4,12 @@ Owns how much of the index one page may look at. A page follows the index of one
 more than `EXAMINED` lines of it, whatever it finds: every page takes as long, however large the log is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Tuple, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.search.store import Count, Found, Position, Span
@@ -26,7 +29,10 @@ _C = EVENT_INDEX.c
 _BLANK = dict.fromkeys(("time_ms", *FIELDS))
 _LED_BY = ("object", "subject", "actor", "action", "outcome")
 """Fields with an index of their own, by how few events one word of them has as a rule."""
-_NEWEST_FIRST = (_C.time_ms.desc(), _C.idx.desc())
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
+_FOLLOW = select(*(func.set_config(f"enable_{way}", "off", True) for way in ("seqscan", "bitmapscan", "sort")))
+"""Has PostgreSQL follow an index in its order until the transaction ends. It plans by guesses of how many lines have a
+tag, and where a guess is wrong, any other plan reads all that have it, or the whole table."""
 
 
 class SqlIndex:
@@ -38,13 +44,13 @@ class SqlIndex:
 
     async def page(self, wanted: Mapping[str, int], span: Span, limit: int) -> Found:
         """Return the next records with these tags, at most `limit`: fewer, or none, do not mean the end."""
-        async with self._database.read() as connection:
+        async with self._read() as connection:
             led, rest = await _plan(connection, wanted, span)
             rows: list[Row[tuple[int, int]]] = []
             before, resume, look, left = span.before, None, max(_FIRST_LOOK, limit + 1), EXAMINED
             while left and len(rows) <= limit:
                 look = min(look, left)
-                lines = _lines(led, Span(span.since, span.until, before), look)
+                lines = _lines(led, rest, Span(span.since, span.until, before), look)
                 rows += (await connection.execute(_matching(lines, rest, limit + 1 - len(rows)))).all()
                 before = resume = await _last_of(connection, lines, look)
                 if resume is None:
@@ -57,13 +63,21 @@ class SqlIndex:
 
     async def count(self, wanted: Mapping[str, int], span: Span) -> Count:
         """Count the records with these tags, among the lines that one page may look at."""
-        async with self._database.read() as connection:
+        async with self._read() as connection:
             led, rest = await _plan(connection, wanted, span)
-            lines = _lines(led, span, EXAMINED)
+            look = EXAMINED if rest else min(EXAMINED, COUNTED + 1)
+            lines = _lines(led, rest, span, look)
             matching = _matching(lines, rest, COUNTED + 1).subquery()
             found = int((await connection.execute(select(func.count()).select_from(matching))).scalar_one())
-            whole = await _last_of(connection, lines, EXAMINED) is None
+            whole = await _last_of(connection, lines, look) is None
         return Count(min(found, COUNTED), whole and found <= COUNTED)
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.read() as connection:
+            if self._database.dialect == "postgresql":
+                await connection.execute(_FOLLOW)
+            yield connection
 
 
 async def add_lines(connection: AsyncConnection, lines: Mapping[int, Tags | None]) -> None:
@@ -89,48 +103,75 @@ async def blank_lines(connection: AsyncConnection, indexes: Sequence[int]) -> No
     await connection.execute(update(EVENT_INDEX).where(_C.idx.in_(indexes)).values(_BLANK))
 
 
-async def _plan(
-    connection: AsyncConnection, wanted: Mapping[str, int], span: Span
-) -> tuple[ColumnElement[bool], Mapping[str, int]]:
+@dataclass(frozen=True, slots=True)
+class _Led:
+    """The index that is followed: of a field's tag, or of the time alone."""
+
+    postgresql: bool
+    field: str = ""
+    tag: int = 0
+
+    def lines(self, span: Span, limit: int, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select columns of the next lines, newest first."""
+        place = (*((_C[self.field],) if self.field else ()), _C.time_ms, _C.idx)
+        within = self._stretch(tuple_(*place), span) if self.postgresql else self._equal(span)
+        return select(*columns).where(*within).order_by(*(column.desc() for column in place)).limit(limit)
+
+    def _equal(self, span: Span) -> list[ColumnElement[bool]]:
+        bounds = [_C[self.field] == self.tag if self.field else _C.time_ms.is_not(None)]
+        if span.since is not None:
+            bounds.append(_C.time_ms >= milliseconds(span.since))
+        if span.until is not None:
+            bounds.append(_C.time_ms < milliseconds(span.until))
+        if span.before is not None:
+            bounds.append(tuple_(_C.time_ms, _C.idx) < tuple_(span.before.time_ms, span.before.index))
+        return bounds
+
+    def _stretch(self, place: Tuple, span: Span) -> list[ColumnElement[bool]]:
+        """Return the same as a stretch of this index, which no other index has in this order.
+
+        Else PostgreSQL takes that of the time where a tag is frequent, and reads on for as long as nothing has the tag.
+        """
+        tag = (self.tag,) if self.field else ()
+        ends = [(_MOST, _MOST)]
+        if span.until is not None:
+            ends.append((milliseconds(span.until), _LEAST))
+        if span.before is not None:
+            ends.append((span.before.time_ms, span.before.index))
+        since = milliseconds(span.since) if span.since is not None else _LEAST
+        return [place >= tuple_(*tag, since, _LEAST), place < tuple_(*tag, *min(ends))]
+
+
+async def _plan(connection: AsyncConnection, wanted: Mapping[str, int], span: Span) -> tuple[_Led, Mapping[str, int]]:
     """Choose the field whose index to follow, the one with the fewest lines; return it and what is left to compare."""
-    leaders = [name for name in _LED_BY if name in wanted]
+    leaders, postgresql = [name for name in _LED_BY if name in wanted], connection.dialect.name == "postgresql"
     if not leaders:
-        return _C.time_ms.is_not(None), wanted
+        return _Led(postgresql), wanted
     leader = leaders[0]
     if len(leaders) > 1:
-        sizes = [_size(_C[name] == wanted[name], span).label(name) for name in leaders]
+        sizes = [_size(_Led(postgresql, name, wanted[name]), span).label(name) for name in leaders]
         counted = (await connection.execute(select(*sizes))).one()
         leader = min(leaders, key=lambda name: int(getattr(counted, name)))  # the first of equals
-    return _C[leader] == wanted[leader], {name: tag for name, tag in wanted.items() if name != leader}
+    return _Led(postgresql, leader, wanted[leader]), {name: tag for name, tag in wanted.items() if name != leader}
 
 
-def _size(led: ColumnElement[bool], span: Span) -> ColumnElement[int]:
-    lines = select(literal(1)).where(led, *_within(span)).limit(EXAMINED).subquery()
+def _size(led: _Led, span: Span) -> ColumnElement[int]:
+    lines = led.lines(span, EXAMINED, literal(1).label("one")).subquery()
     return select(func.count()).select_from(lines).scalar_subquery()
 
 
-def _lines(led: ColumnElement[bool], span: Span, limit: int) -> Select[tuple[int, int]]:
-    return select(EVENT_INDEX).where(led, *_within(span)).order_by(*_NEWEST_FIRST).limit(limit)
+def _lines(led: _Led, rest: Mapping[str, int], span: Span, limit: int) -> Select[Any]:
+    """Return the next lines, with what is left to compare: nothing else, so that the index alone may answer."""
+    return led.lines(span, limit, _C.time_ms, _C.idx, *(_C[name] for name in rest))
 
 
-def _within(span: Span) -> list[ColumnElement[bool]]:
-    bounds: list[ColumnElement[bool]] = []
-    if span.since is not None:
-        bounds.append(_C.time_ms >= milliseconds(span.since))
-    if span.until is not None:
-        bounds.append(_C.time_ms < milliseconds(span.until))
-    if span.before is not None:
-        bounds.append(tuple_(_C.time_ms, _C.idx) < tuple_(span.before.time_ms, span.before.index))
-    return bounds
-
-
-def _matching(lines: Select[tuple[int, int]], rest: Mapping[str, int], limit: int) -> Select[tuple[int, int]]:
+def _matching(lines: Select[Any], rest: Mapping[str, int], limit: int) -> Select[tuple[int, int]]:
     seen = lines.subquery()
     query = select(seen.c.time_ms, seen.c.idx).where(*(seen.c[name] == tag for name, tag in rest.items()))
     return query.order_by(seen.c.time_ms.desc(), seen.c.idx.desc()).limit(limit)
 
 
-async def _last_of(connection: AsyncConnection, lines: Select[tuple[int, int]], look: int) -> Position | None:
+async def _last_of(connection: AsyncConnection, lines: Select[Any], look: int) -> Position | None:
     """Return the last line that was looked at; None when there are no more."""
     last = lines.with_only_columns(_C.time_ms, _C.idx).limit(2).offset(look - 1)
     rows = (await connection.execute(last)).all()

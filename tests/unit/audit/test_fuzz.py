@@ -22,6 +22,7 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tlog import Checkpoint as TheirCheckpoint
 
 from deploy.cli.verify import export, history, log, main, receipt
+from deploy.cli.verify import tiles as offline_tiles
 from deploy.cli.verify.note import BadError, parse_checkpoint, parse_key, parse_note
 from deploy.cli.verify.trust import PolicyError, Trust, parse_policy
 from services.audit import checkpoint, merkle, tiles
@@ -195,12 +196,12 @@ PATHS = st.one_of(
 @given(PATHS)
 def test_tile_paths(path: str) -> None:
     service = answer(lambda: tiles.parse_path(path), TileError)
-    offline = log._parse(path)
+    offline = offline_tiles.parse(path)
     if service is None:
         assert offline is None
         return
     assert service.path == path
-    if service.level < log._TOP:
+    if service.level < offline_tiles._TOP:
         assert offline is not None
         level = service.level if service.level != tiles.ENTRIES else None
         assert (offline.level, offline.index, offline.width) == (level, service.index, service.width)
@@ -209,7 +210,7 @@ def test_tile_paths(path: str) -> None:
 @given(st.binary(max_size=600), st.integers(0, 4))
 def test_bundles(data: bytes, width: int) -> None:
     service = answer(lambda: tiles.split_entries(data), TileError)
-    offline = answer(lambda: log._entries(data, width), BadError)
+    offline = answer(lambda: offline_tiles.entries_of(data, width), BadError)
     assert offline == (service if service is not None and len(service) == width else None)
     if service is not None:
         assert tiles.join_entries(service) == data

@@ -20,7 +20,6 @@ from deploy.cli.verify.trust import Trust
 from services.audit.place import PlaceConfig
 from services.audit.retention.cold import ColdBodies, ColdError
 from services.audit.retention.cold_directory import ColdDirectory
-from services.audit.retention.minimum import Minimum
 from services.audit.retention.policy import RetentionConfig, months_before
 from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import NeverSweptError, Preview
@@ -31,6 +30,7 @@ from services.audit.tiles import Tile
 from services.audit.tree import TreeReader
 from services.kit.faults import Fault
 from services.kit.telemetry import Log
+from tests.unit.audit.exporting import advance, relay
 from tests.unit.audit.fuse import Fuse, PowerCutError
 from tests.unit.audit.test_holds import let_go, place, recorded, remains
 from tests.unit.audit.world import World, make_world
@@ -251,7 +251,9 @@ async def test_a_pruned_log_still_proves_all_that_is_not_below_its_minimum(world
     await old(world, anna, 700, days=400)
     recent = await old(world, anna, 300, days=1)
     await world.sweeper(PRUNING).sweep(always)
-    minimum = Minimum(world.sweeps, prune=True)
+    await relay(world)
+    await advance(world)
+    minimum = world.minimum(prune=True)
     assert await minimum.index() == 512
 
     class Served:
@@ -276,9 +278,11 @@ async def test_a_pruned_log_still_proves_all_that_is_not_below_its_minimum(world
 async def test_without_a_policy_nothing_is_withdrawn(world: World, anna: str) -> None:
     await old(world, anna, 300, days=400)
     await world.sweeper(PRUNING).sweep(always)
-    assert await Minimum(world.sweeps, prune=False).index() == 0
-    assert not await Minimum(world.sweeps, prune=False).hides(Tile(0, 0))
-    assert await Minimum(world.sweeps, prune=True).hides(Tile(0, 0))
+    await relay(world)
+    await advance(world)
+    assert await world.minimum(prune=False).index() == 0
+    assert not await world.minimum(prune=False).hides(Tile(0, 0))
+    assert await world.minimum(prune=True).hides(Tile(0, 0))
 
 
 async def test_a_dry_run_tells_what_a_sweep_will_do_and_changes_nothing(world: World, anna: str) -> None:

@@ -29,6 +29,7 @@ from services.audit.retention import held, security
 from services.audit.retention.cold import ColdBodies
 from services.audit.retention.cold_directory import ColdDirectory
 from services.audit.retention.held import HeldBodies
+from services.audit.retention.minimum import Minimum
 from services.audit.retention.policy import RetentionConfig
 from services.audit.retention.release import Releaser
 from services.audit.retention.security import SecurityReader, SecurityRecords
@@ -159,6 +160,10 @@ class World:
     def releaser(self, holds: Any = None, keys: Any = None) -> Releaser:
         """Return what lets go what released holds kept, over other holds and keys if given."""
         return Releaser(holds or self.holds, self.held, keys or self.hold_keys)
+
+    def minimum(self, *, prune: bool) -> Minimum:
+        """Return below which index the public log serves nothing, if the policy allows pruning."""
+        return Minimum(self.sweeps, self.heads, self.activity, prune=prune)
 
     def reader(self) -> SecurityReader:
         """Return what opens what stays of people who were erased."""

@@ -80,7 +80,8 @@ class LogServiceServicer:
         """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
         bundles whose end index is not above it are not served. 0 in a log that is
         not pruned. The specification names no address for it; this one is ours.
-        A decimal number and a newline, text/plain.
+        A decimal number and a newline; in a pruned log, an empty line and the
+        receipt (c2sp.org/tlog-proof) of the entry that says so follow. text/plain.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

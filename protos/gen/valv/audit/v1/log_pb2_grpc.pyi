@@ -42,7 +42,8 @@ class LogServiceStub:
     """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
     bundles whose end index is not above it are not served. 0 in a log that is
     not pruned. The specification names no address for it; this one is ours.
-    A decimal number and a newline, text/plain.
+    A decimal number and a newline; in a pruned log, an empty line and the
+    receipt (c2sp.org/tlog-proof) of the entry that says so follow. text/plain.
     """
     GetKey: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetKeyRequest, _httpbody_pb2.HttpBody]
     """Returns the log's verifier key (c2sp.org/signed-note vkey). text/plain."""
@@ -60,7 +61,8 @@ class LogServiceAsyncStub(LogServiceStub):
     """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
     bundles whose end index is not above it are not served. 0 in a log that is
     not pruned. The specification names no address for it; this one is ours.
-    A decimal number and a newline, text/plain.
+    A decimal number and a newline; in a pruned log, an empty line and the
+    receipt (c2sp.org/tlog-proof) of the entry that says so follow. text/plain.
     """
     GetKey: _aio.UnaryUnaryMultiCallable[_log_pb2.GetKeyRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns the log's verifier key (c2sp.org/signed-note vkey). text/plain."""
@@ -93,7 +95,8 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the minimum index (c2sp.org/tlog-tiles, "Pruning"): tiles and
         bundles whose end index is not above it are not served. 0 in a log that is
         not pruned. The specification names no address for it; this one is ours.
-        A decimal number and a newline, text/plain.
+        A decimal number and a newline; in a pruned log, an empty line and the
+        receipt (c2sp.org/tlog-proof) of the entry that says so follow. text/plain.
         """
 
     @_abc_1.abstractmethod
