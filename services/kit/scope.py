@@ -60,8 +60,9 @@ class Scope:
             message = f"{self._call.method.full_name} is declared to read"
             raise RuntimeError(message)
         if self._connection is None:
-            self._open = self.database.write()
-            self._connection = await self._open.__aenter__()
+            opened = self.database.write()
+            self._connection = await opened.__aenter__()
+            self._open = opened  # not before: what was never open cannot be rolled back
         return self._connection
 
     async def phase(self, action: str | None) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ import pytest
 from sqlalchemy import make_url
 
 from services.kit.db import DatabaseConfig
-from tests.integration import files_stage
+from tests.integration import auth_stage, files_stage
 from tests.integration.audit_stage import IDS, Producer, Stage, event, stage
+from tests.integration.auth_stage import Mailbox, mail_server
 from tests.integration.test_audit_service import reason, signed
 from tests.support.cut import Cut
+from tests.support.pki import Pki
 from valv.audit.v1 import append_pb2, append_pb2_grpc
 from valv.files.v1 import file_pb2
 
@@ -158,3 +160,32 @@ async def test_a_producer_whose_database_hangs_refuses_and_resumes(tmp_path: Pat
                 assert set(many) <= {"UNAVAILABLE", "AUDIT_UNAVAILABLE"}
                 assert await refused(read) in {"UNAVAILABLE", "AUDIT_UNAVAILABLE"}
             await goes_on(read)
+
+
+async def test_nobody_is_signed_in_by_a_database_that_hangs(tmp_path: Path, postgres_url: str) -> None:
+    url, mailbox, anna = make_url(postgres_url), Mailbox(), "anna@example.com"
+    cut = Cut(str(url.host), int(url.port or 5432))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(cut.opened())
+        mail_port = await stack.enter_async_context(mail_server(mailbox))
+        through = url.set(host="127.0.0.1", port=cut.port).render_as_string(hide_password=False)
+        hints = 'shared = { hints = "postgresql" }'
+        auth = auth_stage.Stage(tmp_path, Pki(tmp_path), mail_port, through, hints)
+        stack.push_async_callback(auth.stop)
+        await auth.start()
+        customer = await stack.enter_async_context(auth_stage.edge(auth))
+        await customer.sign_up(anna)
+        await customer.confirm(await mailbox.token(anna))
+        token = await customer.sign_in(anna)
+        acts: dict[str, Callable[[], Awaitable[object]]] = {
+            "renewal": lambda: customer.renew(token),
+            "sign-in": lambda: customer.sign_in(anna),
+            "sign-in with another password": lambda: customer.sign_in(anna, "not what a lighthouse keeper counts"),
+            "sign-up": lambda: customer.sign_up("bo@example.com"),
+            "confirmation": lambda: customer.confirm("x" * 43),
+        }
+        with cut.silent():
+            for name, act in acts.items():
+                reasons = await asyncio.gather(*(refused(act) for _ in range(4)))
+                assert set(reasons) <= {"UNAVAILABLE", "AUDIT_UNAVAILABLE"}, name
+        await goes_on(acts["sign-in"])

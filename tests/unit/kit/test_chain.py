@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from services.kit.assertion import Assertion
 from services.kit.call import Call
 from services.kit.chain import Chain
-from services.kit.faults import NOT_FOUND, SESSION_ENDED, UNAUTHENTICATED, Fault
+from services.kit.faults import AUDIT_UNAVAILABLE, NOT_FOUND, SESSION_ENDED, UNAUTHENTICATED, Fault
 from services.kit.ids import Ids
 from services.kit.origin import Origin
 from services.kit.outbox import Outbox
@@ -105,6 +105,19 @@ LIST = method(file_pb2.DESCRIPTOR.services_by_name["FileService"], "list_files")
 SIGN_IN = method(account_pb2.DESCRIPTOR.services_by_name["AccountService"], "sign_in")
 CHARGE = method(charge_pb2.DESCRIPTOR.services_by_name["ChargeService"], "create_charge")
 RENEW = method(session_pb2.DESCRIPTOR.services_by_name["SessionService"], "renew")
+
+
+async def test_a_transaction_that_cannot_be_begun_is_a_store_that_is_away(bench: Bench, tmp_path: Path) -> None:
+    await bench.outbox.database.close()
+    (tmp_path / "outbox.db").unlink()
+    (tmp_path / "outbox.db").mkdir()  # nothing opens it
+
+    async def write(call: Call) -> None:
+        _ = await call.tx()
+
+    with pytest.raises(Fault) as error:
+        await bench.run(bench.call(DELETE), write)
+    assert error.value.reason is AUDIT_UNAVAILABLE  # its refusal cannot be recorded either
 
 
 async def _things(bench: Bench) -> int:
