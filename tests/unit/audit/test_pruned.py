@@ -16,10 +16,14 @@ import pytest
 from deploy.cli.verify.log import roots
 from deploy.cli.verify.note import BadError, Checkpoint
 from services.audit import merkle
+from services.audit.checkpoint import open_checkpoint
+from services.audit.event import Source, canonical
+from services.audit.receipt import Opening, write
 from services.audit.retention.minimum import SAID_AGAIN
 from services.audit.retention.policy import RetentionConfig
 from services.audit.tiles import ENTRIES, WIDTH, Tile, join_entries, join_hashes, split_entries, split_hashes, tile_at
 from services.audit.tree import Edge
+from services.kit.event import Actor, ActorKind
 from tests.unit.audit.exporting import Collector, advance, drain, exporter, relay
 from tests.unit.audit.test_holds import recorded
 from tests.unit.audit.test_verify import verify
@@ -218,6 +222,25 @@ async def test_nothing_else_says_that_the_log_withdrew_something(pruned: Pruned,
     for name in ("entries/002", "0/002"):
         pruned.tile(name).unlink()
     pruned.say(b"768\n\n" + await world.activity.evidence(event.id))
+    assert pruned.verdict() == 1
+
+
+@pytest.mark.parametrize("more", [-20, 0, 5])
+async def test_an_entry_of_another_tree_that_the_log_signed_is_not_believed(pruned: Pruned, more: int) -> None:
+    """Whoever has the log's key could sign that it withdrew more, elsewhere than in this log."""
+    world = pruned.world
+    size = (await world.signed()).size
+    event = world.event(action="audit.retention.prune", details={"count": 768}, actor=Actor(ActorKind.SERVICE, "audit"))
+    opening = Opening(bytes(32), canonical(event, Source("audit", world.epochs["audit"], 99)))
+    entries = await world.records.entries(0, size)
+    forged = [*entries[:900], opening.entry, *entries[901:], *[bytes(33)] * more][: size + more]
+    hashes = [merkle.leaf_hash(entry) for entry in forged]
+    note = world.signer.sign(f"{ORIGIN}\n{len(forged)}\n{base64.b64encode(merkle.root(hashes)).decode()}\n")
+    proof = [merkle.root(hashes[span.start : span.end]) for span in merkle.inclusion_spans(900, len(forged))]
+    receipt = write(opening, 900, proof, note, open_checkpoint(note, world.signer.verifier))
+    for name in ("entries/002", "0/002"):
+        pruned.tile(name).unlink()
+    pruned.say(b"768\n\n" + receipt)
     assert pruned.verdict() == 1
 
 
