@@ -1,8 +1,6 @@
 """Owns the gateway's live checks: what the edge offers to anybody, seen from outside, and what else it listens at.
 
-``gateway.edge_tls`` shakes hands as a browser does, chain and name verified, then as an old one that knows no 256-bit
-suite, and measures the fewest bits that were agreed on. ``gateway.edge_certificate_days`` reads the certificate that
-the edge showed. ``gateway.edge_listeners`` asks Envoy. Must never send the edge anything but a handshake.
+``gateway.edge_listeners`` asks Envoy; the other ones of the edge look at it as a stranger does (`edge`).
 """
 
 from __future__ import annotations
@@ -12,12 +10,10 @@ import http.client
 import ipaddress
 import json
 import socket
-import ssl
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from services.gateway.edge import Edge
 from services.kit.checks import Check, UnknownError
 from services.kit.listening import strays
 
@@ -31,12 +27,12 @@ if TYPE_CHECKING:
 
 _SECONDS = 5.0
 _MOST_BYTES = 1 << 20
-_WEAK = "ECDHE+AES128:AES128:@SECLEVEL=0"
 
 
 def checks(config: Config, doors: Doors, clock: Clock) -> Iterator[Check]:
     """Yield the checks."""
-    edge = Edge(config.public.probe or config.public.names[0], config.public.host, config.public.ca_bundle)
+    public = config.public
+    edge = Edge(public.probe or public.names[0], public.host, public.ca_bundle, public.names[0])
 
     async def days() -> int:
         return (await edge.certificate_ends() - clock.now()).days
@@ -44,67 +40,17 @@ def checks(config: Config, doors: Doors, clock: Clock) -> Iterator[Check]:
     yield Check("gateway.doors", doors.answered)
     yield Check("gateway.edge_tls", edge.bits)
     yield Check("gateway.edge_certificate_days", days, config.checks.certificate_days)
+    yield Check("gateway.edge_plain_http", edge.answers_in_clear)
+    if not public.local:
+        yield Check("gateway.edge_hsts", edge.insists_days)
     admin = config.envoy.admin_here
     if admin is None:
         return
 
     async def unexpected() -> int:
-        return strays(await listeners(admin), (config.public.listen,))
+        return strays(await listeners(admin), (public.listen,))
 
     yield Check("gateway.edge_listeners", unexpected)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """The public listener: where it answers (``host`` or ``host:port``), its name, and the CAs if not the system's."""
-
-    address: str
-    name: str
-    bundle: Path | None
-
-    async def bits(self) -> int:
-        """Return the fewest bits that a handshake agrees on; 0 for an unverified chain or name, or an old protocol.
-
-        Raises:
-            OSError: The edge cannot be reached.
-        """
-        try:
-            offered, _ = await self._shake(self._verifying())
-        except ssl.SSLError:
-            return 0
-        weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        weak.check_hostname, weak.verify_mode = False, ssl.CERT_NONE  # nobody is trusted: it is hung up at once
-        weak.maximum_version = ssl.TLSVersion.TLSv1_2
-        weak.set_ciphers(_WEAK)
-        try:
-            agreed, _ = await self._shake(weak)
-        except (ssl.SSLError, ConnectionResetError):
-            return offered
-        return min(offered, agreed)
-
-    async def certificate_ends(self) -> datetime:
-        """Return when the certificate that the edge shows ends.
-
-        Raises:
-            OSError: The edge cannot be reached, or shows none that verifies.
-        """
-        _, certificate = await self._shake(self._verifying())
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-
-    def _verifying(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=None if self.bundle is None else str(self.bundle))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
-
-    async def _shake(self, context: ssl.SSLContext) -> tuple[int, dict[str, Any]]:
-        host, _, port = self.address.partition(":") if self.address[0] != "[" else self.address.rpartition(":")
-        async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(
-                host.strip("[]"), int(port or 443), ssl=context, server_hostname=self.name
-            )
-            cipher, certificate = writer.get_extra_info("cipher"), writer.get_extra_info("peercert")
-            writer.transport.abort()
-        return int(cipher[2]), certificate
 
 
 async def listeners(admin: Path) -> list[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:

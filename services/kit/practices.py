@@ -91,6 +91,8 @@ _TABLE = (
     Practice("billing.gateway_tls", "P12", 256, least=True, unit=Unit.BITS),
     Practice("billing.attestation_age", "P12", 365, unit=Unit.DAYS, period=_DAY, optional=True),
     Practice("gateway.edge_tls", "P12", 256, least=True, unit=Unit.BITS),
+    Practice("gateway.edge_hsts", "P12", 730, least=True, unit=Unit.DAYS, optional=True),
+    Practice("gateway.edge_plain_http", "P12"),
     _days_left("gateway.edge_certificate_days"),
     *(_days_left(f"{role}.certificate_days") for role in _ALL),
     Practice("files.ciphertext_at_rest", "P13", seconds=300.0),

@@ -6,16 +6,19 @@ import asyncio
 import ipaddress
 import json
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from services.gateway.checks import Edge, listeners
+from services.gateway import headers
+from services.gateway.checks import listeners
+from services.gateway.edge import Edge
 from services.kit.checks import UnknownError
 from services.kit.listening import strays
+from services.kit.practices import PRACTICES
 from tests.support.pki import Pki
 from tests.support.servers import free_ports
 
@@ -29,20 +32,31 @@ def pki(tmp_path: Path) -> Pki:
     return made
 
 
-async def _hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
 @asynccontextmanager
-async def edge(pki: Pki, ciphers: str, name: str = "localhost") -> AsyncIterator[Edge]:
-    """Serve TLS as the edge would; yield what looks at it."""
+async def edge(pki: Pki, ciphers: str, name: str = "localhost", says: bytes = b"") -> AsyncIterator[Edge]:
+    """Serve TLS as the edge would, and answer a request with `says`; yield what looks at it."""
     browser = pki.folder / "browser"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(ciphers)
     context.load_cert_chain(browser / "edge.pem", browser / "edge.key")
-    server = await asyncio.start_server(_hang_up, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(_answering(says), "127.0.0.1", 0, ssl=context)
     async with server:
         yield Edge(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", name, browser / "ca.pem")
+
+
+def _answering(says: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):  # a handshake alone is not answered
+            request = await reader.readuntil(b"\r\n\r\n")
+            assert request.startswith(b"HEAD / HTTP/1.1\r\nHost: ")
+            writer.write(says)
+        writer.close()
+
+    return answer
+
+
+def _page(*fields: str, status: str = "200 OK") -> bytes:
+    return "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", "content-length: 0", *fields, "")).encode()
 
 
 @pytest.mark.clause("P12", "PCI DSS 4.2.1")
@@ -64,7 +78,7 @@ async def test_another_name_or_another_authority_is_no_bit_at_all(pki: Pki, tmp_
 async def test_an_edge_that_is_away_is_not_measured(pki: Pki) -> None:
     (port,) = free_ports(1)
     away = Edge(f"127.0.0.1:{port}", "localhost", pki.folder / "browser" / "ca.pem")
-    for measure in (away.bits, away.certificate_ends):
+    for measure in (away.bits, away.certificate_ends, away.insists_days, away.answers_in_clear):
         with pytest.raises(OSError, match=r"refused|Connect"):
             await measure()
 
@@ -73,6 +87,75 @@ async def test_an_edge_that_is_away_is_not_measured(pki: Pki) -> None:
 async def test_the_certificate_that_is_shown_is_the_one_whose_days_count(pki: Pki) -> None:
     async with edge(pki, STRONG) as found:
         assert 28 <= (await found.certificate_ends() - datetime.now(UTC)).days <= 30
+
+
+@pytest.mark.clause("P12", "ASVS 3.4.1")
+@pytest.mark.parametrize(
+    "fields, days",
+    [
+        ([f"strict-transport-security: {headers.HSTS}"], PRACTICES["gateway.edge_hsts"].threshold),
+        (['Strict-Transport-Security: includesubdomains ; Max-Age="86400"'], 1),
+        ([], 0),
+        (["strict-transport-security: max-age=63072000"], 0),
+        (["strict-transport-security: max-age=0; includeSubDomains"], 0),
+        (["strict-transport-security: max-age=x; includeSubDomains"], 0),
+        (["strict-transport-security: max-age=63072000; max-age=0; includeSubDomains"], 0),
+        (["x-strict-transport-security: max-age=63072000; includeSubDomains"], 0),
+    ],
+)
+async def test_an_edge_insists_on_https_for_as_long_as_it_says(pki: Pki, fields: list[str], days: int) -> None:
+    async with edge(pki, STRONG, says=_page(*fields)) as found:
+        assert await found.insists_days() == days
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 200 OK\r\n", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 x\r\n\r\n"])
+async def test_an_edge_that_does_not_answer_is_not_known_to_insist(pki: Pki, says: bytes) -> None:
+    async with edge(pki, STRONG, says=says) as found:
+        with pytest.raises(UnknownError):
+            await found.insists_days()
+
+
+@pytest.mark.clause("P12", "ASVS 3.4.1")
+async def test_what_an_impostor_says_is_not_believed(pki: Pki) -> None:
+    says = _page(f"strict-transport-security: {headers.HSTS}")
+    async with edge(pki, STRONG, "vault.example", says) as found:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await found.insists_days()
+
+
+@pytest.mark.clause("P12", "PCI DSS 4.2.1")
+@pytest.mark.parametrize(
+    "says, serving",
+    [
+        (_page(), 1),
+        (_page(status="404 Not Found"), 1),
+        (_page("location: http://vault.example/", status="301 Moved Permanently"), 1),
+        (_page("location: https://vault.example/", status="301 Moved Permanently"), 0),
+        (_page("location: https://vault.example/"), 1),
+        (_page(status="400 Bad Request"), 0),
+        (_page(status="426 Upgrade Required"), 0),
+        (b"", 0),
+    ],
+)
+async def test_a_page_in_clear_is_found_at_the_edges_port_and_at_that_of_http(
+    pki: Pki, says: bytes, serving: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await asyncio.start_server(_answering(says), "127.0.0.1", 0)
+    async with server, edge(pki, STRONG, says=_page()) as secure:
+        plain = server.sockets[0].getsockname()[1]
+        assert await Edge(f"127.0.0.1:{plain}", "localhost", None).answers_in_clear() == serving
+        assert await secure.answers_in_clear() == 0  # TLS alone there
+        monkeypatch.setattr("services.gateway.edge._HTTPS", int(secure.address.partition(":")[2]))
+        monkeypatch.setattr("services.gateway.edge._HTTP", plain)
+        assert await secure.answers_in_clear() == serving
+
+
+@pytest.mark.clause("P12")
+async def test_a_closed_port_for_http_is_a_refusal(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with edge(pki, STRONG) as found:
+        monkeypatch.setattr("services.gateway.edge._HTTPS", int(found.address.partition(":")[2]))
+        monkeypatch.setattr("services.gateway.edge._HTTP", free_ports(1)[0])
+        assert await found.answers_in_clear() == 0
 
 
 @asynccontextmanager

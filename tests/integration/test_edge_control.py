@@ -21,6 +21,7 @@ from services.gateway.app import pages
 from services.gateway.authz import Authorizer, AuthSessions
 from services.gateway.composition import Composer, Inputs
 from services.gateway.config import Config
+from services.gateway.edge import Edge
 from services.gateway.handlers import EnvoyServices
 from services.gateway.ledger import PUSHED, ROLLED_BACK, Ledger
 from services.gateway.publisher import Publisher
@@ -31,6 +32,7 @@ from services.gateway.xds.ads import Ads
 from services.kit.chain import Chain
 from services.kit.clients import Channels, PeersConfig
 from services.kit.config import load
+from services.kit.practices import PRACTICES
 from services.kit.server import Server
 from services.kit.shipping import AuditSender
 from services.kit.telemetry import Log
@@ -295,3 +297,13 @@ async def test_old_http_is_refused_and_the_admin_socket_is_its_owners_alone(stag
     assert (await reader.readline()).split()[1] == b"426"
     writer.close()
     assert (stage.folder / "admin.sock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.clause("P12", "ASVS 3.4.1")
+async def test_an_edge_with_an_address_of_its_own_insists_on_https_and_serves_nothing_in_clear(stage: Stage) -> None:
+    stage.host = f"127.0.0.1:{stage.ports['public']}"
+    stage.origin = f"https://{stage.host}"
+    await stage.start()
+    edge = Edge(stage.host, "127.0.0.1", stage.browser_ca, stage.host)
+    assert await edge.insists_days() == PRACTICES["gateway.edge_hsts"].threshold
+    assert await edge.answers_in_clear() == 0

@@ -51,6 +51,8 @@ export const promises = {
   "check.gateway_tls": "Encryption of our connection to the payment gateway",
   "check.attestation_age": "Time since the payment gateway's PCI attestation",
   "check.edge_tls": "Weakest encryption that this address accepts",
+  "check.edge_hsts": "How long browsers are told to insist on encryption",
+  "check.edge_plain_http": "Ports that answer without encryption",
   "check.edge_certificate_days": "Validity left of this address's certificate",
   "check.certificate_days": "Validity left of our services' certificates",
   "check.ciphertext_at_rest": "Sampled files that are not intact ciphertext",

@@ -53,6 +53,8 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "check.gateway_tls": "Kryptering av vår förbindelse med betalväxeln",
   "check.attestation_age": "Tid sedan betalväxelns PCI-intyg",
   "check.edge_tls": "Svagaste kryptering som den här adressen godtar",
+  "check.edge_hsts": "Hur länge webbläsare uppmanas att kräva kryptering",
+  "check.edge_plain_http": "Portar som svarar utan kryptering",
   "check.edge_certificate_days": "Återstående giltighet för den här adressens certifikat",
   "check.certificate_days": "Återstående giltighet för våra tjänsters certifikat",
   "check.ciphertext_at_rest": "Filer i stickprovet som inte är oskadad chiffertext",
