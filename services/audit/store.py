@@ -183,8 +183,12 @@ class Regaining(Protocol):
     async def places(self, records: Sequence[Record]) -> dict[bytes, int]:
         """Return the indexes of these records' entries, of those that were signed and have no record."""
 
-    async def set_aside(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep that the log has these numbers, although no entry can be told to be theirs."""
+    async def set_aside(self, producer: str, epoch: str, records: Sequence[Record], *, regaining: bool = False) -> None:
+        """Keep that the log has these numbers, although no entry can be told to be theirs.
+
+        While the log regains what it had signed, what stays of those about people who were erased is kept beside them,
+        to be appended when the recovery ends.
+        """
 
     async def earlier(self, producer: str, epoch: str, records: Sequence[Record]) -> set[str]:
         """Return the ids among these that an earlier epoch of the producer holds."""

@@ -22,7 +22,7 @@ from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0010"
+REVISION = "0011"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)

@@ -226,6 +226,32 @@ async def test_entries_without_a_record_stay_in_the_tree_and_take_theirs_when_it
     assert (await world.sign()).size == 3
 
 
+@pytest.mark.clause("P5", "P14")
+async def test_what_stays_of_an_erased_person_is_appended_when_a_recovery_ends(world: World) -> None:
+    anna = world.ids.new("usr")
+    kept, lost = world.event(), [world.event(anna), world.event(anna), world.event()]
+    await world.append(kept)
+    await world.append(*lost)
+    await world.sign()
+    await _cut_back(world, 1)
+    await world.keyring.destroy(anna)
+    world.clock.advance(1)
+    await world.sequencer._round()
+    assert await world.appender.append(world.place("files", 2), lost) == 4
+    world.recovery._accept_lost = 2
+    await world.sequencer._round()
+    await world.sign()
+    remains, _ = await world.reader().page(anna, None, 0)
+    assert [(record.index, record.event.id) for record in remains] == [(5, lost[1].id), (4, lost[0].id)]
+    assert (await world.signed()).size == 6 == await world.records.size()
+    assert len(await world.records.entries(0, 10)) == 6
+    assert (await world.records.missing({}), await world.records.surplus()) == (0, 0)
+    with pytest.raises(Fault, match="AUDIT_EPOCH"):
+        await world.appender.append(world.place(first=5), [world.event()])
+    assert await world.append(world.event(), producer="late") == 1
+    assert (await world.sign()).size == 7
+
+
 @pytest.mark.clause("P5")
 async def test_a_restored_outbox_sends_again_under_its_new_epoch_what_is_held(world: World) -> None:
     mine, fresh = world.event(), world.event()

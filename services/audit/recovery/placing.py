@@ -31,7 +31,7 @@ async def regain(transaction: Appending, place: Place, records: Sequence[Record]
     """Put replayed records back where they were signed; return the highest number held then.
 
     A producer's numbers were signed in their order. So what comes before a record that is found was signed too: if its
-    own leaf is not found, its key is gone, and only its number is kept.
+    own leaf is not found, its key is gone, and only its number is kept; of an erased person's, a security record too.
     """
     head = await transaction.held(place.producer, place.epoch)
     highest = head.highest if head is not None else 0
@@ -52,7 +52,7 @@ async def regain(transaction: Appending, place: Place, records: Sequence[Record]
     found = [record for record in fresh[:known] if record.entry in places]
     await transaction.insert(place.producer, place.epoch, found, places)
     if lost := [record for record in fresh[:known] if record.entry not in places]:
-        await transaction.set_aside(place.producer, place.epoch, lost)
+        await transaction.set_aside(place.producer, place.epoch, lost, regaining=True)
     return highest + known
 
 

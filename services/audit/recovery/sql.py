@@ -6,13 +6,13 @@ Owns the transactions that begin and end one.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import BigInteger, LargeBinary, Row, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.journal import Journal
 from services.audit.recovery.recovery import Progress
 from services.audit.store import Standing
-from services.audit.tables import BODILESS, ENTRIES, EPOCHS, LOG_STATE, RECOVERIES, REPLAYS
+from services.audit.tables import BODILESS, ENTRIES, EPOCHS, LOG_STATE, RECOVERIES, REPLAYS, SECURITY, SET_ASIDE
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
 from services.kit.ids import Ids
@@ -76,6 +76,7 @@ class SqlRecoveries:
         """Let the log go on from `target`, and record it; False when not `lost` entries are without a record by now.
 
         When some are, numbers may have been used for records that are gone: every producer then begins a new epoch.
+        What stays of erased people's records that found no place is appended.
         """
         now = milliseconds(self._clock.now())
         async with self._database.write() as connection:
@@ -83,7 +84,8 @@ class SqlRecoveries:
             if state.wanted != target or state.bodiless != lost:
                 return False
             row = (await connection.execute(select(RECOVERIES).where(_OPEN))).one()
-            await connection.execute(update(LOG_STATE).values(size=target, wanted=0))
+            appended = await _append_aside(connection, target, now)
+            await connection.execute(update(LOG_STATE).values(size=target + appended, wanted=0))
             await connection.execute(update(RECOVERIES).where(_OPEN).values(ended_ms=now, lost=lost))
             await connection.execute(delete(REPLAYS))
             if lost:
@@ -98,6 +100,28 @@ class SqlRecoveries:
         for row in current:
             values = {"producer": row.producer, "epoch": self._ids.new("epo"), "predecessor": row.epoch}
             await connection.execute(insert(EPOCHS).values(**values, highest=0, current=True))
+
+
+async def _append_aside(connection: AsyncConnection, target: int, now_ms: int) -> int:
+    """Append what stays of erased people's events whose place is not known; return how many entries that makes."""
+    own, order = SET_ASIDE.c, (SET_ASIDE.c.epoch_id, SET_ASIDE.c.number)
+    again = func.row_number().over(partition_by=own.event_id, order_by=order)
+    elsewhere = select(ENTRIES.c.idx).where(ENTRIES.c.event_id == own.event_id).exists()
+    kept = select(SET_ASIDE, again.label("again")).where(own.entry.is_not(None), ~elsewhere).subquery()
+    index = literal(target - 1, BigInteger) + func.row_number().over(order_by=(kept.c.epoch_id, kept.c.number))
+    same = ("epoch_id", "number", "event_id", "subject", "entry")
+    rest = {"idx": index, "sealed": literal(b"", LargeBinary), "arrived_ms": literal(now_ms, BigInteger)}
+    fresh = select(*(kept.c[name] for name in same), *rest.values()).where(kept.c.again == 1)
+    await connection.execute(insert(ENTRIES).from_select((*same, *rest), fresh))
+    appended = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.idx >= target)
+    mine = (ENTRIES.c.epoch_id == own.epoch_id) & (ENTRIES.c.number == own.number)
+    minimal = select(ENTRIES.c.idx, own.subject, own.period, own.sealed).join(SET_ASIDE, mine)
+    minimal = minimal.where(ENTRIES.c.idx >= target, own.period.is_not(None))
+    await connection.execute(insert(SECURITY).from_select(("idx", "subject", "period", "sealed"), minimal))
+    await connection.execute(delete(SET_ASIDE).where(select(ENTRIES.c.idx).where(mine).exists()))
+    blank = {"entry": None, "subject": None, "period": None, "sealed": None}
+    await connection.execute(update(SET_ASIDE).where(own.entry.is_not(None)).values(blank))
+    return int((await connection.execute(appended)).scalar_one())
 
 
 async def _state(connection: AsyncConnection) -> Row[Any]:

@@ -36,13 +36,19 @@ class SqlPlaces:
         rows = await self._connection.execute(select(BODILESS.c.entry, BODILESS.c.idx).where(wanted))
         return {row.entry: row.idx for row in rows}
 
-    async def set_aside(self, producer: str, epoch: str, records: Sequence[Record]) -> None:
-        """Keep that the log has these numbers, although no entry can be told to be theirs."""
+    async def set_aside(self, producer: str, epoch: str, records: Sequence[Record], *, regaining: bool = False) -> None:
+        """Keep that the log has these numbers, although no entry can be told to be theirs.
+
+        While the log regains what it had signed, what stays of those about people who were erased is kept beside them,
+        to be appended when the recovery ends.
+        """
         last = records[-1].source.number
         raise_head = update(EPOCHS).where(epoch_is(producer, epoch), EPOCHS.c.highest < last).values(highest=last)
         await self._connection.execute(raise_head)
         row = (await self._connection.execute(select(EPOCHS.c.id).where(epoch_is(producer, epoch)))).scalar_one()
-        rows = [{"epoch_id": row, "number": each.source.number, "event_id": each.event_id} for each in records]
+        rows = [
+            {"epoch_id": row, "number": each.source.number, **_aside(each, regaining=regaining)} for each in records
+        ]
         await self._connection.execute(insert(SET_ASIDE), rows)
 
     async def earlier(self, producer: str, epoch: str, records: Sequence[Record]) -> set[str]:
@@ -80,6 +86,14 @@ class SqlPlaces:
         await self._connection.execute(less)
         keyless = (REPLAYS.c.producer == producer) & (REPLAYS.c.standing == Standing.KEYLESS.value)
         await self._connection.execute(delete(REPLAYS).where(keyless))
+
+
+def _aside(record: Record, *, regaining: bool) -> dict[str, str | bytes | None]:
+    if not regaining or record.standing is not Standing.ERASED:
+        return {"event_id": record.event_id, "entry": None, "subject": None, "period": None, "sealed": None}
+    period, sealed = (record.minimal.period, record.minimal.sealed) if record.minimal is not None else (None, None)
+    kept = {"entry": record.entry, "subject": record.subject, "period": period, "sealed": sealed}
+    return {"event_id": record.event_id, **kept}
 
 
 def epoch_is(producer: str, epoch: str) -> ColumnElement[bool]:

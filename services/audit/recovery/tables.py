@@ -29,6 +29,10 @@ def _set_aside(metadata: MetaData) -> Table:
         Column("epoch_id", Integer, ForeignKey("epochs.id"), primary_key=True),
         Column("number", BigInteger, primary_key=True, autoincrement=False),
         Column("event_id", String(30), nullable=False),
+        Column("entry", LargeBinary),  # of somebody who was erased: what is appended when the recovery ends
+        Column("subject", String(30)),
+        Column("period", String(7)),
+        Column("sealed", LargeBinary),
     )
 
 

@@ -42,12 +42,16 @@ class SqlSweep:
         swept = from_milliseconds(row.swept_ms) if row.swept_ms is not None else None
         return State(row.cold_below, row.expired_below, row.minimum, swept)
 
-    async def bundle(self, number: int) -> list[Row]:
-        """Return the entries of a bundle, in order."""
+    async def bundle(self, number: int) -> tuple[list[Row], datetime | None]:
+        """Return the entries of a bundle, in order, and when the last of them, or the first after them, arrived."""
         query = select(_E.idx, _E.subject, _E.sealed, _E.arrived_ms).where(_within(number)).order_by(_E.idx)
+        following = select(_E.arrived_ms).where(_E.idx >= (number + 1) * WIDTH).order_by(_E.idx).limit(1)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        return [Row(index, subject, sealed, from_milliseconds(ms)) for index, subject, sealed, ms in rows]
+            after = None if rows else (await connection.execute(following)).scalar_one_or_none()
+        youngest = max((row.arrived_ms for row in rows), default=after)
+        found = [Row(index, subject, sealed, from_milliseconds(ms)) for index, subject, sealed, ms in rows]
+        return found, None if youngest is None else from_milliseconds(youngest)
 
     async def cool(self, number: int, copied: Mapping[int, bytes], month: str) -> None:
         """Take the bodies that were copied out of the rows; raise BodiesChangedError when they are others by now."""

@@ -66,8 +66,11 @@ class Store(Protocol):
     async def state(self) -> State:
         """Return how far retention has come."""
 
-    async def bundle(self, number: int) -> list[Row]:
-        """Return the entries of a bundle, in order."""
+    async def bundle(self, number: int) -> tuple[list[Row], datetime | None]:
+        """Return the entries of a bundle, in order, and when the last of them arrived.
+
+        A restore may have lost some of them. When it has lost all, the first entry after them tells (None: none does).
+        """
 
     async def cool(self, number: int, copied: Mapping[int, bytes], month: str) -> None:
         """Take the bodies that were copied out of the rows; raise BodiesChangedError when they are others by now."""
@@ -184,24 +187,24 @@ class Sweeper:
     def _before(self, months: int) -> datetime:
         return months_before(self._clock.now(), months)
 
-    async def _older(self, number: int, before: datetime) -> list[Row]:
-        """Return a bundle's entries when it is whole, signed, and older than that; else none."""
+    async def _older(self, number: int, before: datetime) -> list[Row] | None:
+        """Return a bundle's entries when it is whole, signed, and older than that; else None."""
         latest = await self._heads.latest()
         if latest is None or (number + 1) * WIDTH > latest[1].size:
-            return []
-        rows = await self._store.bundle(number)
-        return rows if max(row.arrived for row in rows) < before else []
+            return None
+        rows, youngest = await self._store.bundle(number)
+        return rows if youngest is not None and youngest < before else None
 
     async def _cool(self, go_on: Callable[[], Awaitable[bool]]) -> bool:
         if not self._cold.available:
             return True
         before = self._before(self._policy.at_hand_months)
         number = (await self._store.state()).cold_below // WIDTH
-        while rows := await self._older(number, before):
+        while (rows := await self._older(number, before)) is not None:
             if not await go_on():
                 return False
             bodies = {row.index % WIDTH: row.sealed for row in rows if row.sealed}
-            month = period(rows[-1].arrived)
+            month = period(rows[-1].arrived if rows else before)
             if bodies:
                 await self._cold.write(number, month, bodies)
             try:
@@ -214,7 +217,7 @@ class Sweeper:
     async def _expire(self, go_on: Callable[[], Awaitable[bool]]) -> bool:
         before = self._before(self._policy.keep_months)
         number = (await self._store.state()).expired_below // WIDTH
-        while rows := await self._older(number, before):
+        while (rows := await self._older(number, before)) is not None:
             if not await go_on():
                 return False
             active = await self._holds.active()
