@@ -55,7 +55,7 @@ class Stack:
 
     def __init__(self, programs: tuple[Program, ...], folder: Path) -> None:
         """Take the programs and the folder they run in."""
-        self._programs = {program.name: program for program in programs}
+        self.programs = {program.name: program for program in programs}
         self._folder = folder
         self.running: dict[str, Running] = {}
 
@@ -65,7 +65,7 @@ class Stack:
         Raises:
             StartFailed: One did not.
         """
-        served = {name: asyncio.Event() for name in self._programs}
+        served = {name: asyncio.Event() for name in self.programs}
 
         async def one(program: Program) -> None:
             for name in program.after:
@@ -77,7 +77,7 @@ class Stack:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for program in self._programs.values():
+                for program in self.programs.values():
                     group.create_task(one(program))
         except* StartFailed as failed:
             await self.stop_all()
@@ -89,7 +89,7 @@ class Stack:
         Raises:
             StartFailed: It ended or did not serve in time.
         """
-        program = self._programs[name]
+        program = self.programs[name]
         with os.fdopen(os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *program.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
@@ -119,17 +119,17 @@ class Stack:
 
     async def stop_all(self) -> None:
         """Stop everything, those that depend on others first."""
-        stopped = {name: asyncio.Event() for name in self._programs}
+        stopped = {name: asyncio.Event() for name in self.programs}
 
         async def one(name: str) -> None:
-            for other, program in self._programs.items():
+            for other, program in self.programs.items():
                 if name in program.after:
                     await stopped[other].wait()
             if name in self.running:
                 await self.stop(name)
             stopped[name].set()
 
-        await asyncio.gather(*(one(name) for name in self._programs))
+        await asyncio.gather(*(one(name) for name in self.programs))
 
     async def died(self) -> Running:
         """Wait until a process ends by itself."""

@@ -10,6 +10,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +20,7 @@ import httpx
 from deploy.cli.layout import REPOSITORY, Layout, Ports
 from deploy.cli.prepare import prepare
 from deploy.cli.programs import programs
-from deploy.cli.stack import Stack
+from deploy.cli.stack import Stack, python
 from tests.support.limits import lift
 
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class Live:
         self.trust = ssl.create_default_context(cafile=str(self.layout.certificates / "browser" / "ca.pem"))
         self._clients: list[httpx.Client] = []
         self.stack = Stack(programs(self.layout), REPOSITORY)
+        self._on_time = dict(self.stack.programs)
 
     @property
     def address(self) -> str:
@@ -63,6 +66,13 @@ class Live:
     def start_one(self, name: str) -> None:
         """Start one process."""
         self._run(self.stack.start(name))
+
+    def move_clock(self, name: str, by: timedelta) -> None:
+        """Let one process, from its next start on, believe that it is so much later."""
+        program = self._on_time[name]
+        _, _, module, *arguments = program.command
+        command = python("tests.support.moved", str(by.total_seconds()), module, *arguments)
+        self.stack.programs[name] = replace(program, command=command) if by else program
 
     def kill(self, name: str) -> None:
         """SIGKILL one process."""

@@ -17,6 +17,7 @@ from services.audit.retention.policy import RetentionConfig, months_before
 from services.audit.retention.security import MONTH, period
 from services.audit.store import HoldsChangedError
 from services.audit.tiles import WIDTH
+from services.kit.checks import UnknownError
 from services.kit.clock import Clock
 
 DAY = timedelta(days=1)
@@ -24,10 +25,6 @@ DAY = timedelta(days=1)
 
 class BodiesChangedError(Exception):
     """The bodies of a bundle are not what was copied: an erasure came between."""
-
-
-class NeverSweptError(Exception):
-    """No sweep has come to its end yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +148,20 @@ class Sweeper:
         self._cold, self._heads, self._policy, self._clock = cold, heads, policy, clock
 
     async def due(self, early: timedelta = timedelta(0)) -> bool:
-        """Tell whether a day has passed since the last sweep, or will have in `early`."""
+        """Tell whether a day has passed since the last sweep, or will have in `early`; or the clock was wrong then."""
         swept = (await self._store.state()).swept
-        return swept is None or self._clock.now() - swept >= DAY - early
+        return swept is None or abs(self._clock.now() - swept) >= DAY - early
 
     async def age_minutes(self) -> int:
-        """Return how many whole minutes ago the last sweep came to its end; raise NeverSweptError before the first."""
+        """Return how many whole minutes lie between now and the end of the last sweep.
+
+        Raises:
+            UnknownError: There was none yet.
+        """
         swept = (await self._store.state()).swept
         if swept is None:
-            raise NeverSweptError
-        return (self._clock.now() - swept) // timedelta(minutes=1)
+            raise UnknownError
+        return abs(self._clock.now() - swept) // timedelta(minutes=1)
 
     async def sweep(self, go_on: Callable[[], Awaitable[bool]]) -> bool:
         """Sweep; tells whether it came to its end. `go_on` is asked before each bundle.

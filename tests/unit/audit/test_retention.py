@@ -22,12 +22,13 @@ from services.audit.retention.cold import ColdBodies, ColdError
 from services.audit.retention.cold_directory import ColdDirectory
 from services.audit.retention.policy import RetentionConfig, months_before
 from services.audit.retention.sql_sweep import SqlSweep
-from services.audit.retention.sweep import NeverSweptError, Preview
+from services.audit.retention.sweep import Preview
 from services.audit.retention.upkeep import Upkeep
 from services.audit.sql_lease import RETENTION, SqlLease
 from services.audit.tables import BODILESS, COLD, ENTRIES, SECURITY
 from services.audit.tiles import Tile
 from services.audit.tree import TreeReader
+from services.kit.checks import UnknownError
 from services.kit.faults import Fault
 from services.kit.telemetry import Log
 from tests.unit.audit.exporting import advance, relay
@@ -320,7 +321,7 @@ async def test_a_dry_run_tells_what_a_sweep_will_do_and_changes_nothing(world: W
 @pytest.mark.clause("P5")
 async def test_the_age_of_the_last_sweep_is_measured(world: World, anna: str) -> None:
     sweeper = world.sweeper()
-    with pytest.raises(NeverSweptError):
+    with pytest.raises(UnknownError):
         await sweeper.age_minutes()
     await sweeper.sweep(always)
     world.clock.advance(49 * 3600)
@@ -351,6 +352,16 @@ async def test_a_sweep_is_due_daily_and_stops_when_the_lease_is_lost(world: Worl
     world.clock.advance(2)
     assert await sweeper.due(timedelta(hours=1))
     assert not await sweeper.due()
+
+
+async def test_a_sweep_at_a_wrong_time_does_not_keep_the_next_away(world: World) -> None:
+    right, sweeper = world.clock.now(), world.sweeper()
+    world.clock.set(right + timedelta(days=300))
+    await sweeper.sweep(always)
+    world.clock.set(right)
+    assert (await sweeper.due(), await sweeper.age_minutes()) == (True, 300 * 24 * 60)
+    await sweeper.sweep(always)
+    assert (await sweeper.due(), await sweeper.age_minutes()) == (False, 0)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
