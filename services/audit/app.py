@@ -40,10 +40,11 @@ from services.kit.db import Database
 from services.kit.erasure import Follower
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
-from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.server import Handlers
+from services.kit.storage import Storage
+from services.kit.store_leaks import StoreSearch
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
@@ -110,8 +111,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             **search_handlers(search, keyring, heads, activity, journal),
             **keeping.handlers,
         },
-        outbox=stores.outbox,
-        sender=OwnRecords(appender),
+        storage=Storage(runtime, stores.outbox, stores.search(), OwnRecords(appender)),
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
             *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, search.filling.run),
@@ -122,7 +122,6 @@ async def build(config: Config, runtime: Runtime) -> Application:
         probes=(_probe(database, sequencer),),
         closers=(*exported.closers, witnesses.close, stores.close),
         checks=(*LogChecks(records, heads, tree, clock).all(), *keeping.checks, *evidence.checks),
-        search=stores.search(),
     )
 
 

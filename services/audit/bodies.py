@@ -14,8 +14,8 @@ from services.audit.entry_keys import derive
 from services.audit.event import Source, canonical
 from services.audit.receipt import Opening
 from services.audit.search.tags import Tagger, Tagging, Tags
-from services.audit.store import Finding, Kept, Record, Standing, Statement
-from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN
+from services.audit.store import Kept, Record, Standing, Statement
+from services.kit.checks import CHECK_ACTION, CHECK_KIND, UNKNOWN, Finding
 from services.kit.completeness import STATEMENT
 from services.kit.envelope import context, seal, unseal
 from services.kit.event import Event
@@ -82,8 +82,7 @@ class Bodies:
             if len(records) % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)  # let others have a turn
             source = Source(producer, epoch, number)
-            record = await self._seal(event, source, tagger, erased=event.subject in erased, regaining=regaining)
-            records.append(replace(record, time=event.time))
+            records.append(await self._seal(event, source, tagger, erased=event.subject in erased, regaining=regaining))
         return records
 
     async def _seal(self, event: Event, source: Source, tagger: Tagger, *, erased: bool, regaining: bool) -> Record:
@@ -95,7 +94,7 @@ class Bodies:
         except KeyDestroyedError:
             return replace(await self._remains.arriving(event, source), standing=Standing.ERASED)
         if key is None:
-            return Record(source, event.id, event.subject, b"", b"", standing=Standing.KEYLESS)
+            return Record(source, event.id, event.subject, event.time, b"", b"", standing=Standing.KEYLESS)
         return _sealed(event, source, event.subject, key, tagger.of(event))
 
     async def open(self, kept: Kept) -> Opening | None:
@@ -117,9 +116,8 @@ def _sealed(event: Event, source: Source, owner: str, key: bytes, tags: Tags) ->
     salt, body_key = derive(key, event.id)
     text = canonical(event, source)
     sealed = seal(body_key, salt + text, context(_BODY, owner, event.id))
-    return Record(
-        source, event.id, owner, leaf.entry(salt, text), sealed, _finding(event), _statement(event), tags=tags
-    )
+    entry = leaf.entry(salt, text)
+    return Record(source, event.id, owner, event.time, entry, sealed, _finding(event), _statement(event), tags=tags)
 
 
 def _finding(event: Event) -> Finding | None:
@@ -127,7 +125,7 @@ def _finding(event: Event) -> Finding | None:
         return None
     measured, threshold = event.details.get("count"), int(event.details.get("threshold", 0))
     state = str(event.details.get("state", UNKNOWN))
-    return Finding(event.target.id, state, None if measured is None else int(measured), threshold, event.time)
+    return Finding(event.target.id, state, None if measured is None else int(measured), threshold)
 
 
 def _statement(event: Event) -> Statement | None:

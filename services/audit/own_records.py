@@ -9,7 +9,7 @@ from services.audit.appender import Appender
 from services.audit.journal import ROLE
 from services.audit.recovery.placing import Place
 from services.audit.store import Head
-from services.kit.relay import Away
+from services.kit.shipping import Away
 
 
 class OwnRecords:

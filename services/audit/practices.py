@@ -75,6 +75,6 @@ def stale(check: Check) -> timedelta:
 def _result(check: Check, evidence: Evidence | None, now: datetime) -> Result:
     if evidence is None:
         return Result(check, State.NO_CHECK if check.optional else State.UNKNOWN, None)
-    if now - evidence.finding.time > stale(check):
+    if now - evidence.time > stale(check):
         return Result(check, State.UNKNOWN, evidence)
     return Result(check, _STATES.get(evidence.finding.state, State.UNKNOWN), evidence)

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Table, case, exc, func, select, union_all
 
 from services.audit.journal import Journal
 from services.audit.sql_appending import SqlAppending, head_of
-from services.audit.store import Evidence, Finding, Head, Kept, Stored
+from services.audit.store import Evidence, Head, Kept, Stored
 from services.audit.tables import ALARMS, BODILESS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SET_ASIDE
+from services.kit.checks import Finding
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
 from services.kit.faults import UNAVAILABLE, Fault
@@ -98,7 +99,7 @@ class SqlLog:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return {
-            name: Evidence(Finding(name, state, measured, threshold, from_milliseconds(ms)), event_id, index)
+            name: Evidence(Finding(name, state, measured, threshold), from_milliseconds(ms), event_id, index)
             for name, state, measured, threshold, ms, event_id, index in rows
         }
 

@@ -14,8 +14,9 @@ from services.audit.journal import Journal
 from services.audit.practices import owns
 from services.audit.recovery.sql_places import SqlPlaces, epoch_is
 from services.audit.search.sql import replace_lines
-from services.audit.store import DuplicateEventError, Finding, Head, Record, Statement
+from services.audit.store import DuplicateEventError, Head, Record, Statement
 from services.audit.tables import ALARMS, ENTRIES, EPOCHS, EVIDENCE, LOG_STATE, SECURITY, SET_ASIDE, STATEMENTS
+from services.kit.checks import Finding
 from services.kit.clock import milliseconds
 
 
@@ -96,7 +97,7 @@ class SqlAppending(SqlPlaces):
     async def _keep_said(self, producer: str, record: Record, index: int) -> None:
         """Keep what a record says of its producer: a check's result, or what its outbox holds."""
         if record.finding is not None and owns(producer, record.finding.check):
-            await self._keep_evidence(record.event_id, record.finding, index)
+            await self._keep_evidence(record, record.finding, index)
         if record.statement is not None:
             await self._keep_statement(producer, record.statement)
 
@@ -143,14 +144,14 @@ class SqlAppending(SqlPlaces):
         if rows:
             await self._connection.execute(insert(SECURITY), rows)
 
-    async def _keep_evidence(self, event_id: str, finding: Finding, index: int) -> None:
+    async def _keep_evidence(self, record: Record, finding: Finding, index: int) -> None:
         values = {
             "state": finding.state,
             "measured": finding.measured,
             "threshold": finding.threshold,
-            "late_ms": self._now_ms - milliseconds(finding.time),
-            "time_ms": min(milliseconds(finding.time), self._now_ms),
-            "event_id": event_id,
+            "late_ms": self._now_ms - milliseconds(record.time),
+            "time_ms": min(milliseconds(record.time), self._now_ms),
+            "event_id": record.event_id,
             "idx": index,
         }
         mine = EVIDENCE.c.name == finding.check

@@ -13,6 +13,7 @@ from typing import Protocol
 from services.audit.event import Source
 from services.audit.search.tags import Tags
 from services.audit.tiles import Tile
+from services.kit.checks import Finding
 
 
 class Standing(StrEnum):
@@ -48,21 +49,11 @@ class ConflictError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a live check found."""
-
-    check: str
-    state: str
-    measured: int | None
-    threshold: int
-    time: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """The latest finding of a check, and where it stands in the log."""
+    """The latest finding of a check, when it was made, and where it stands in the log."""
 
     finding: Finding
+    time: datetime
     event_id: str
     index: int
 
@@ -101,12 +92,13 @@ class Record:
     source: Source
     event_id: str
     subject: str
+    time: datetime
+    """When it happened, on its producer's clock."""
     entry: bytes
     sealed: bytes
     finding: Finding | None = None
     statement: Statement | None = None
     minimal: Minimal | None = None
-    time: datetime | None = None
     standing: Standing = Standing.WHOLE
     tags: Tags | None = None
     """None when it is not found by what it says."""

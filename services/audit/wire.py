@@ -133,7 +133,7 @@ def _check_message(result: Result, alert: Alert | None) -> practices_pb2.Check:
     )
     if result.evidence is not None:
         finding = result.evidence.finding
-        message.time.FromDatetime(finding.time)
+        message.time.FromDatetime(result.evidence.time)
         message.event, message.index = result.evidence.event_id, result.evidence.index
         message.threshold = finding.threshold
         if finding.measured is not None:

@@ -42,8 +42,9 @@ from services.auth.sql import SqlUnits
 from services.auth.sql_ports import SqlUpkeep
 from services.auth.stores import open_stores
 from services.kit.assertion import AssertionVerifier
-from services.kit.leaks import StoreSearch
 from services.kit.main import Application
+from services.kit.storage import Storage
+from services.kit.store_leaks import StoreSearch
 from services.kit.watch import RevocationState
 from valv.auth.v1 import (
     account_data_pb2,
@@ -100,14 +101,13 @@ async def build(config: Config, runtime: Runtime) -> Application:
     upkeep = SqlUpkeep(stores.database)
     return Application(
         handlers=_handlers(domain, leave, runtime, sessions, signer, broadcaster, stores.work),
-        outbox=stores.outbox,
+        storage=Storage(runtime, stores.outbox, StoreSearch(stores.database, tables.metadata)),
         verifier=AssertionVerifier(state, clock, config.public_url, config.sessions.audience),
         tasks=(*background, *leave.tasks, lambda: _sweep(upkeep, clock, log)),
         probes=(stores.database.ping, stores.keys.ping),
         closers=(pool.aclose, stores.close),
         surfaces=(lambda _chain: _Streams(broadcaster),),
         checks=AccountChecks(stores.units, sessions, peppers, clock).all(),
-        search=StoreSearch(stores.database, tables.metadata),
     )
 
 

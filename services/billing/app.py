@@ -16,11 +16,12 @@ from services.billing.stripe_gateway import StripeGateway
 from services.kit.assertion import AssertionVerifier
 from services.kit.db import Database
 from services.kit.erasure import Follower
-from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.secret import Secret
 from services.kit.server import Handlers
+from services.kit.storage import Storage
+from services.kit.store_leaks import StoreSearch
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.auth.v1 import session_pb2
@@ -65,7 +66,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
 
     return Application(
         handlers=_handlers(CardHandlers(Cards(gateway, clock, ids), config.gateway), ChargeHandlers(charging)),
-        outbox=outbox,
+        storage=Storage(runtime, outbox, StoreSearch(database, sql.metadata)),
         verifier=AssertionVerifier(sessions, clock, config.public_url, AUDIENCE),
         tasks=(
             *(Watch(runtime.channels.get("auth"), sessions, clock, follower).run, follower.run),
@@ -74,7 +75,6 @@ async def build(config: Config, runtime: Runtime) -> Application:
         probes=(database.ping, followed),
         closers=(gateway.close, database.close),
         checks=tuple(checks(lambda: _handshake(config.gateway), _attested(config.gateway), clock)),
-        search=StoreSearch(database, sql.metadata),
     )
 
 

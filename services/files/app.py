@@ -28,9 +28,10 @@ from services.kit.erasure import Follower
 from services.kit.http import HttpSurface
 from services.kit.keyring import Keyring
 from services.kit.kms import root_key
-from services.kit.leaks import StoreSearch
 from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
+from services.kit.storage import Storage
+from services.kit.store_leaks import StoreSearch
 from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.auth.v1 import session_pb2
@@ -67,16 +68,16 @@ async def build(config: Config, runtime: Runtime) -> Application:
     async def followed() -> None:
         sessions.require_fresh()
 
+    search = StoreSearch(stores.database, sql.metadata, (sql.files.c.manifest, sql.files.c.particulars))
     return Application(
         handlers={_FILES: FileHandlers(library, stores.rows, shredder), _EXPORT: ExportHandlers(library)},
-        outbox=outbox,
+        storage=Storage(runtime, outbox, search),
         verifier=verifier,
         tasks=(Watch(auth, sessions, clock, follower).run, follower.run, reconciler.run),
         probes=(stores.database.ping, keys_database.ping, followed),
         closers=(stores.workers.close, stores.database.close, keys_database.close),
         surfaces=(lambda chain: HttpSurface(chain, runtime.tls, ids, verifier, content, config.data_listen),),
         checks=checks(CiphertextCheck(stores, secrets.token_bytes), reconciler, orphans),
-        search=StoreSearch(stores.database, sql.metadata, (sql.files.c.manifest, sql.files.c.particulars)),
     )
 
 

@@ -11,14 +11,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from services.kit.checks import CHECK_ACTION, describe
-from services.kit.relay import BATCH, Away
+from services.kit.shipping import BATCH, Away
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
     from services.kit.checks import Finding
     from services.kit.clock import Clock
     from services.kit.ids import Ids
-    from services.kit.relay import Sender
+    from services.kit.shipping import Sender
 
 ROLE = "gateway"
 CONFIRM_SECONDS = 30.0
@@ -53,7 +53,7 @@ class Ledger:
         """Tell the log that all was sent, and send again what it no longer holds.
 
         Raises:
-            services.kit.relay.Away: The log did not answer, or does not hold it.
+            services.kit.shipping.Away: The log did not answer, or does not hold it.
         """
         async with self._turn:
             await self._send()
@@ -68,7 +68,7 @@ class Ledger:
         Asked again after a failure, it sends the same record again.
 
         Raises:
-            services.kit.relay.Away: The log did not answer, or does not hold it.
+            services.kit.shipping.Away: The log did not answer, or does not hold it.
         """
         event = self._event(action, event_pb2.Object(kind="configuration", id="edge"))
         event.details.digest = digest
@@ -80,7 +80,7 @@ class Ledger:
         """Return when the log holds the result of a live check.
 
         Raises:
-            services.kit.relay.Away: The log did not answer, or does not hold it.
+            services.kit.shipping.Away: The log did not answer, or does not hold it.
         """
         event = self._event(CHECK_ACTION, event_pb2.Object())
         describe(event, finding, ROLE)

@@ -12,7 +12,7 @@ from services.gateway.composition import Inputs
 from services.gateway.ledger import PUSHED, ROLLED_BACK
 from services.gateway.xds.ads import RefusedError
 from services.kit.faults import UNAVAILABLE, Fault
-from services.kit.relay import Away
+from services.kit.shipping import Away
 
 if TYPE_CHECKING:
     from services.gateway.composition import Composer
@@ -70,7 +70,7 @@ class Publisher:
         """Compose, record and push once.
 
         Raises:
-            services.kit.relay.Away: Audit does not hold the record; nothing was pushed.
+            services.kit.shipping.Away: Audit does not hold the record; nothing was pushed.
         """
         snapshot = self._composer.compose(Inputs(**self._parts))
         before = self._ads.snapshot

@@ -17,8 +17,6 @@ from valv.audit.v1 import event_pb2
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from services.kit.outbox import Outbox
-
 KEPT, BROKEN, UNKNOWN = "kept", "broken", "unknown"
 CHECK_ACTION, CHECK_KIND = "practice.check", "practice"
 SOON_SECONDS = 10.0
@@ -107,20 +105,6 @@ class Log(Protocol):
     def failure(self, name: str, error: BaseException, **fields: object) -> None:
         """Write a line with an exception's type and place."""
         ...
-
-
-class OutboxFindings:
-    """Records results in the service's own outbox."""
-
-    def __init__(self, outbox: Outbox, role: str) -> None:
-        """Take the outbox, and who we are."""
-        self._outbox, self._role = outbox, role
-
-    async def found(self, finding: Finding) -> None:
-        """Record one."""
-        event = self._outbox.event(CHECK_ACTION)
-        describe(event, finding, self._role)
-        await self._outbox.record(event)
 
 
 def describe(event: event_pb2.Event, finding: Finding, role: str) -> None:

@@ -16,17 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from services.kit import own_checks
 from services.kit.chain import Chain
-from services.kit.checks import Checks, OutboxFindings
+from services.kit.checks import Checks
 from services.kit.clients import Channels, PeersConfig
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import ConfigError, Profile, ServiceConfig, load
 from services.kit.ids import Ids
 from services.kit.metrics import Meters, PracticeGauges
 from services.kit.otlp import exporter, metric_exporter
-from services.kit.refusals import Refusals
-from services.kit.relay import Relay, Sender
 from services.kit.server import HEALTH, Foreign, Handlers, Server
-from services.kit.shipping import AuditSender
 from services.kit.telemetry import Log, Telemetry, TelemetryConfig
 from services.kit.tls import TLSConfig, TLSMaterial
 
@@ -37,9 +34,8 @@ if TYPE_CHECKING:
 
     from services.kit.assertion import AssertionVerifier
     from services.kit.checks import Check, ChecksConfig, Findings
-    from services.kit.leaks import StoreSearch
     from services.kit.logline import RecentLines
-    from services.kit.outbox import Outbox
+    from services.kit.storage import Storage
 
 PROBE_SECONDS = 1.0
 
@@ -81,8 +77,7 @@ class Application:
 
     handlers: Handlers = field(default_factory=dict)
     foreign: Sequence[Foreign] = ()
-    outbox: Outbox | None = None
-    sender: Sender | None = None
+    storage: Storage | None = None
     verifier: AssertionVerifier | None = None
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     probes: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -90,7 +85,7 @@ class Application:
     surfaces: Sequence[Callable[[Chain], Surface]] = ()
     checks: Sequence[Check] = ()
     findings: Findings | None = None
-    search: StoreSearch | None = None
+    """Where results of checks are recorded, if not in the storage."""
 
 
 class Surface(Protocol):
@@ -160,9 +155,9 @@ class _Process:
     def __init__(self, whole: Config, application: Application, runtime: Runtime, recent: RecentLines) -> None:
         self._config = config = whole.service
         self._application, self._runtime = application, runtime
-        outbox, log = application.outbox, runtime.log
-        self._refusals = None if outbox is None else Refusals(outbox, runtime.clock, log)
-        chain = Chain(runtime.clock, log, outbox, self._refusals, application.verifier, config.max_calls)
+        storage = application.storage
+        outbox, refusals = (storage.outbox, storage.refusals) if storage is not None else (None, None)
+        chain = Chain(runtime.clock, runtime.log, outbox, refusals, application.verifier, config.max_calls)
         self._server = Server(chain, runtime.tls, runtime.ids, max_calls=config.max_calls * 2)
         self._server.add(application.handlers, application.foreign)
         self._surfaces = [make(chain) for make in application.surfaces]
@@ -188,21 +183,17 @@ class _Process:
             await self._drain(tasks)
 
     def _work(self) -> list[Coroutine[Any, Any, None]]:
-        application, runtime = self._application, self._runtime
-        work = [task() for task in application.tasks]
-        work.append(self._probe())
-        if application.outbox is not None and self._refusals is not None:
-            sender = application.sender or AuditSender(runtime.channels)
-            work.append(Relay(application.outbox, sender, runtime.clock, runtime.ids, runtime.log).run())
-            work.append(self._refusals.run())
+        application = self._application
+        beside = () if application.storage is None else application.storage.tasks
+        work = [task() for task in (*application.tasks, self._probe, *beside)]
         if self._checks is not None:
             work.append(self._checks.run())
         return work
 
     def _checking(self, config: ChecksConfig, gauges: PracticeGauges, recent: RecentLines) -> Checks | None:
         """Return the live checks, the service's own and those of any process; None where results cannot be recorded."""
-        application, runtime, outbox = self._application, self._runtime, self._application.outbox
-        findings = application.findings or (OutboxFindings(outbox, runtime.role) if outbox is not None else None)
+        application, runtime, storage = self._application, self._runtime, self._application.storage
+        findings = application.findings if storage is None else storage.findings
         if findings is None:
             return None
         foreign = HEALTH.union(*(one.methods for one in application.foreign))
@@ -216,9 +207,8 @@ class _Process:
             served=lambda: self._server.served.union(*(one.methods for one in self._surfaces)),
             foreign=foreign,
         )
-        checks = [*application.checks, *own_checks.of_process(process)]
-        if outbox is not None and application.search is not None:
-            checks += own_checks.of_store(runtime.role, outbox, application.search, runtime.clock)
+        stored = () if storage is None else storage.checks()
+        checks = [*application.checks, *own_checks.of_process(process), *stored]
         return Checks(checks, findings, gauges, config, runtime.log, random.SystemRandom().random)
 
     def _verdict(self, ended: Iterable[asyncio.Task[Any]]) -> int:
@@ -251,9 +241,8 @@ class _Process:
             self._server.stop(self._config.grace_seconds),
             *(surface.stop(self._config.grace_seconds) for surface in self._surfaces),
         )
-        if self._refusals is not None and self._application.outbox is not None:
-            await self._refusals.close()
-            await self._application.outbox.close()
+        if self._application.storage is not None:
+            await self._application.storage.close()
         left = set(tasks)
         while left:  # once is not enough: a wait that ends in the same moment can swallow it
             for task in left:

@@ -1,6 +1,6 @@
-"""The checks that every service runs on itself: sockets, methods, certificate, clock, log and store.
+"""The checks that every service runs on itself: sockets, methods, certificate and log.
 
-Owns what each of them measures. Looks at nothing but this process and its own database.
+Owns what each of them measures. Looks at nothing but this process.
 """
 
 from __future__ import annotations
@@ -11,12 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 import valv
-from services.kit import completeness
 from services.kit.checks import Check
-from services.kit.clock import milliseconds
 from services.kit.leaks import LogSearch
 from services.kit.listening import listening, strays
 from services.kit.policy import methods_of
@@ -26,15 +22,8 @@ if TYPE_CHECKING:
 
     from services.kit.checks import ChecksConfig
     from services.kit.clock import Clock
-    from services.kit.leaks import StoreSearch
     from services.kit.logline import RecentLines
-    from services.kit.outbox import Outbox
     from services.kit.tls import TLSMaterial
-
-_CLOCKS = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400000",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp()) * 1000",
-}
 
 
 @dataclass(frozen=True)
@@ -74,23 +63,6 @@ def of_process(process: Process) -> Iterator[Check]:
     yield Check(f"{role}.certificate_days", certificate, config.certificate_days)
     yield Check(f"{role}.card_numbers_in_log", search.cards)
     yield Check(f"{role}.secrets_in_log", search.secrets)
-
-
-def of_store(role: str, outbox: Outbox, search: StoreSearch, clock: Clock) -> Iterator[Check]:
-    """Yield the checks of a process with a database."""
-    database = outbox.database
-
-    async def difference() -> int:
-        async with database.read() as connection:
-            before = milliseconds(clock.now())
-            theirs = int((await connection.execute(text(_CLOCKS[database.dialect]))).scalar_one())
-            after = milliseconds(clock.now())
-        return max(before - theirs, theirs - after, 0)  # within the time that asking took they may agree
-
-    yield from completeness.checks(role, outbox, clock)
-    yield Check(f"{role}.clock", difference)
-    yield Check(f"{role}.card_numbers_in_store", search.cards)
-    yield Check(f"{role}.secrets_in_store", search.secrets)
 
 
 def policed(role: str) -> frozenset[str]:

@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.clock import milliseconds
 from services.kit.faults import Fault
+from services.kit.shipping import BATCH, Away
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.kit.clock import Clock
     from services.kit.ids import Ids
     from services.kit.outbox import Outbox
+    from services.kit.shipping import Sender
     from services.kit.telemetry import Log
 
-BATCH = 256
 BATCH_BYTES = 1 << 19
 LEASE_SECONDS = 10.0
 KEEP_SECONDS = 14 * 86400.0
@@ -38,25 +37,6 @@ GATHER_SECONDS = 0.2
 """How long what is written after a batch waits for company; what is written in a quiet moment goes at once."""
 CONFIRM_SECONDS = 30.0
 """How often an idle relay tells the log up to where it has shipped, and hears whether the log still holds it."""
-
-
-class Away(Exception):  # noqa: N818 - a state of the other side
-    """The log could not be reached or refused; what to do is to try again later."""
-
-
-class Sender(Protocol):
-    """The log as the relay sees it."""
-
-    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
-        """Return (epoch, highest number) the log holds of this producer; ("", 0) when nothing.
-
-        ``epoch`` and ``shipped`` tell the log that nothing more was shipped: a log that was restored waits for that.
-        """
-        ...
-
-    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
-        """Append; return the highest number held. Raises Away."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
-"""Owns the relay's way to the audit service over gRPC."""
+"""Owns the way of records to the audit service: what a sender promises, and how it is kept over gRPC."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
-from services.kit.relay import Away
 from valv.audit.v1 import append_pb2, append_pb2_grpc
 
 if TYPE_CHECKING:
@@ -14,7 +13,28 @@ if TYPE_CHECKING:
 
     from services.kit.clients import Channels
 
+BATCH = 256
+"""Records in one call."""
 _SECONDS = 10.0
+
+
+class Away(Exception):  # noqa: N818 - a state of the other side
+    """The log could not be reached or refused; what to do is to try again later."""
+
+
+class Sender(Protocol):
+    """The log as the relay sees it."""
+
+    async def head(self, epoch: str = "", shipped: int = 0) -> tuple[str, int]:
+        """Return (epoch, highest number) the log holds of this producer; ("", 0) when nothing.
+
+        ``epoch`` and ``shipped`` tell the log that nothing more was shipped: a log that was restored waits for that.
+        """
+        ...
+
+    async def append(self, epoch: str, predecessor: str, first_number: int, events: Sequence[bytes]) -> int:
+        """Append; return the highest number held. Raises Away."""
+        ...
 
 
 class AuditSender:

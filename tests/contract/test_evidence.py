@@ -14,9 +14,9 @@ from services.audit.journal import Journal
 from services.audit.own_records import OwnRecords
 from services.kit.completeness import Comparison, Statement
 from services.kit.event import Actor, ActorKind, Target
-from services.kit.leaks import StoreSearch
-from services.kit.own_checks import of_store
 from services.kit.relay import Relay
+from services.kit.storage import of_store
+from services.kit.store_leaks import StoreSearch
 from services.kit.telemetry import Log
 from tests.unit.audit.world import World
 

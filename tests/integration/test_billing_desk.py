@@ -23,7 +23,7 @@ from services.billing.errors import (
 )
 from services.kit.erasure import EraseAway
 from services.kit.faults import INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, Fault, Reason
-from services.kit.leaks import StoreSearch
+from services.kit.store_leaks import StoreSearch
 from tests.support import billing_desk, sandbox
 from tests.support.billing_desk import CARDS, CHARGES, EXPORTS, PAYMENTS, Desk
 from tests.support.clock import FakeClock

@@ -33,7 +33,6 @@ from services.kit.ids import Ids
 from services.kit.main import Application, Runtime
 from services.kit.origin import Origin
 from services.kit.policy import Method, methods_of
-from services.kit.refusals import Refusals
 from services.kit.secret import Secret
 from services.kit.telemetry import Log
 from services.kit.tls import Peer, TLSMaterial
@@ -101,9 +100,10 @@ async def build(role: str, layout: Layout, clock: FakeClock, stack: AsyncExitSta
     application: Application = await import_module(f"services.{role}.app").build(config, runtime)
     for close in (*application.closers, channels.close):
         stack.push_async_callback(close)
-    assert application.outbox is not None
-    refusals = Refusals(application.outbox, clock, log)
-    return Service(application, Chain(clock, log, application.outbox, refusals, application.verifier, 64), clock)
+    storage = application.storage
+    assert storage is not None
+    chain = Chain(clock, log, storage.outbox, storage.refusals, application.verifier, 64)
+    return Service(application, chain, clock)
 
 
 class Browser:
@@ -155,8 +155,8 @@ async def house(request: pytest.FixtureRequest, layout: Layout) -> AsyncIterator
         config: Any = load(import_module("services.auth.config").Config, layout.configs / "auth.toml")
         key = load_key(config.sessions.signing_key_file)
         jwks = AssertionSigner(key, config.public_url, config.sessions.audience).jwks
-        outbox = auth.application.outbox
-        assert outbox is not None
+        assert auth.application.storage is not None
+        outbox = auth.application.storage.outbox
         ids = Ids(clock)
         sessions = Sessions(Limits(), clock, ids, secrets.token_bytes, SqlActivity(outbox.database))
         account = ids.new("usr")

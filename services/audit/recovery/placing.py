@@ -69,5 +69,5 @@ async def same(transaction: Appending, place: Place, records: Sequence[Record]) 
 
 def _standing(record: Record, signed: Signed) -> Standing:
     """Return what a record says whose leaf is not found: one of later than the last signature was surely not signed."""
-    later = signed.time is not None and record.time is not None and record.time > signed.time + CLOCKS
+    later = signed.time is not None and record.time > signed.time + CLOCKS
     return Standing.WHOLE if later else record.standing

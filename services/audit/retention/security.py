@@ -113,7 +113,7 @@ class SecurityRecords:
             key = await self._keys.get_or_create(_SPENT)
         salt, _ = derive(key, event.id)
         entry = leaf.entry(salt, canonical(event, source))
-        return Record(source, event.id, event.subject, entry, b"", minimal=minimal)
+        return Record(source, event.id, event.subject, event.time, entry, b"", minimal=minimal)
 
     async def open(self, kept: KeptSecurity) -> SecurityRecord | None:
         """Return what the record says, or None when there is none or its month's key was destroyed."""

@@ -19,7 +19,8 @@ from services.audit.tables import ENTRIES
 from services.kit.faults import Fault
 from services.kit.ids import Ids
 from services.kit.outbox import Outbox
-from services.kit.relay import CONFIRM_SECONDS, LEASE_SECONDS, Away, Relay
+from services.kit.relay import CONFIRM_SECONDS, LEASE_SECONDS, Relay
+from services.kit.shipping import Away
 from services.kit.telemetry import Log
 from tests.support.clock import FakeClock
 from tests.support.stores import make_outbox

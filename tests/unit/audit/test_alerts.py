@@ -13,32 +13,15 @@ from sqlalchemy import select
 from services.audit.evidence.alerts import BROKEN_REASON, SILENT, UNKNOWN_REASON, Alerts
 from services.audit.evidence.sql import SqlAlerts
 from services.audit.journal import Journal
-from services.audit.store import Evidence, Finding
+from services.audit.store import Evidence
 from services.audit.tables import METADATA
+from services.kit.checks import Finding
 from services.kit.practices import PRACTICES
+from tests.support.said import Said
 from tests.unit.audit.world import World
 from valv.audit.v1 import event_pb2
 
 GAPS = "audit.gaps"
-
-
-class Said:
-    """Remembers what was said, in place of a log."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
-
-    def info(self, name: str, **_fields: object) -> None:
-        self.lines.append(("INFO", name))
-
-    def warning(self, name: str, **_fields: object) -> None:
-        self.lines.append(("WARNING", name))
-
-    def error(self, name: str, **_fields: object) -> None:
-        self.lines.append(("ERROR", name))
-
-    def failure(self, name: str, error: BaseException, **_fields: object) -> None:
-        self.lines.append(("FAILURE", name))
 
 
 class Results:
@@ -51,7 +34,7 @@ class Results:
     async def evidence(self) -> dict[str, Evidence]:
         now = self._world.clock.now()
         return {
-            name: Evidence(Finding(name, state, 1, 0, now), "evt_x", 1) for name, state in self.states.items() if state
+            name: Evidence(Finding(name, state, 1, 0), now, "evt_x", 1) for name, state in self.states.items() if state
         }
 
 

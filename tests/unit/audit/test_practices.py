@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.audit.practices import PROMISES, State, judge, owns, stale
-from services.audit.store import Evidence, Finding
+from services.audit.store import Evidence
+from services.kit.checks import Finding
 from services.kit.event import Actor, ActorKind, Event, Target
 from services.kit.practices import PRACTICES
 from tests.unit.audit.world import World
@@ -16,7 +17,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def evidence(state: str, check: str = "audit.gaps", age: timedelta = timedelta()) -> dict[str, Evidence]:
-    return {check: Evidence(Finding(check, state, 3, 0, NOW - age), "evt_x", 7)}
+    return {check: Evidence(Finding(check, state, 3, 0), NOW - age, "evt_x", 7)}
 
 
 def state_of(promise: str, held: dict[str, Evidence]) -> State:
@@ -92,11 +93,11 @@ async def test_the_latest_result_counts_and_only_its_owners(world: World) -> Non
     await world.append(finding(world, check, "broken", 1), producer="files")
     held = (await world.records.evidence())[check]
     assert (held.event_id, held.index) == (kept.id, 1)
-    assert held.finding == Finding(check, "kept", 2, 7, world.clock.now())
+    assert (held.finding, held.time) == (Finding(check, "kept", 2, 7), world.clock.now())
 
 
 async def test_a_result_from_the_future_is_of_now(world: World) -> None:
     late = finding(world, "auth.password_parameters", "kept")
     world.clock.advance(-3600)
     await world.append(late, producer="auth")
-    assert (await world.records.evidence())["auth.password_parameters"].finding.time == world.clock.now()
+    assert (await world.records.evidence())["auth.password_parameters"].time == world.clock.now()

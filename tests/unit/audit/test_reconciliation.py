@@ -15,7 +15,8 @@ from services.kit import completeness
 from services.kit.checks import UnknownError
 from services.kit.completeness import Comparison, Statement
 from services.kit.outbox import Outbox
-from services.kit.relay import Away, Relay
+from services.kit.relay import Relay
+from services.kit.shipping import Away
 from services.kit.telemetry import Log
 from tests.unit.audit.world import World
 from valv.audit.v1 import event_pb2

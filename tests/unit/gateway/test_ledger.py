@@ -9,7 +9,7 @@ import pytest
 from services.audit import wire
 from services.gateway.ledger import PUSHED, REFUSED, ROLLED_BACK, Ledger
 from services.kit.ids import Ids
-from services.kit.relay import Away
+from services.kit.shipping import Away
 from tests.support.clock import FakeClock
 from valv.audit.v1 import event_pb2
 

@@ -13,8 +13,8 @@ from services.gateway.publisher import Publisher
 from services.gateway.xds.ads import Ads, RefusedError
 from services.gateway.xds.snapshot import Snapshot
 from services.kit.faults import Fault
-from services.kit.relay import Away
 from services.kit.secret import Secret
+from services.kit.shipping import Away
 from services.kit.telemetry import Log
 
 PARTS = {"jwks": "1", "endpoints": {}, "chain": b"", "key": Secret("k")}

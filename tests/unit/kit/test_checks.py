@@ -15,27 +15,9 @@ from services.kit.checks import Check, Checks, ChecksConfig, Finding, UnknownErr
 from services.kit.metrics import PracticeGauges
 from services.kit.practices import PRACTICES, Practice
 from services.kit.telemetry import Log
+from tests.support.said import Said
 
 GAPS, BITS = "audit.gaps", "billing.gateway_tls"
-
-
-class Said:
-    """Remembers what was said, in place of a log."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
-
-    def info(self, name: str, **_fields: object) -> None:
-        self.lines.append(("INFO", name))
-
-    def warning(self, name: str, **_fields: object) -> None:
-        self.lines.append(("WARNING", name))
-
-    def error(self, name: str, **_fields: object) -> None:
-        self.lines.append(("ERROR", name))
-
-    def failure(self, name: str, error: BaseException, **_fields: object) -> None:
-        self.lines.append(("FAILURE", name))
 
 
 class Kept:

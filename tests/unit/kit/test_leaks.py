@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, delete, insert
 
-from services.kit import leaks
+from services.kit import leaks, store_leaks
 from services.kit.clock import SystemClock
 from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
-from services.kit.leaks import LogSearch, StoreSearch
+from services.kit.leaks import LogSearch
 from services.kit.logline import RecentLines
+from services.kit.store_leaks import StoreSearch
 from services.kit.telemetry import Telemetry, TelemetryConfig
 from valv.audit.v1 import event_pb2
 
@@ -128,8 +129,8 @@ async def test_texts_and_events_in_the_store(database: Database) -> None:
 async def test_a_store_is_searched_in_bounded_rounds_over_and_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaks, "ROWS_A_ROUND", 4)
-    monkeypatch.setattr(leaks, "_PAGE", 3)
+    monkeypatch.setattr(store_leaks, "ROWS_A_ROUND", 4)
+    monkeypatch.setattr(store_leaks, "_PAGE", 3)
     await put(database, *({"number": number, "kind": kind} for kind in "ab" for number in range(5)))
     await put(database, {"kind": "c", "number": 1, "text": CARD})
     search = StoreSearch(database, METADATA)

@@ -16,12 +16,13 @@ from services.kit.checks import ChecksConfig
 from services.kit.clock import SystemClock
 from services.kit.db import Database, DatabaseConfig
 from services.kit.ids import Ids
-from services.kit.leaks import StoreSearch
 from services.kit.logline import RecentLines
 from services.kit.outbox import Outbox
-from services.kit.own_checks import Process, of_process, of_store, policed
+from services.kit.own_checks import Process, of_process, policed
 from services.kit.practices import PRACTICES
 from services.kit.server import HEALTH, Server
+from services.kit.storage import of_store
+from services.kit.store_leaks import StoreSearch
 from services.kit.tls import TLSMaterial
 from tests.support.clock import FakeClock
 from tests.support.pki import Pki

@@ -1,0 +1,22 @@
+"""What was said in place of a log, to be looked at."""
+
+from __future__ import annotations
+
+
+class Said:
+    """Remembers what was said, in place of a log."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def info(self, name: str, **_fields: object) -> None:
+        self.lines.append(("INFO", name))
+
+    def warning(self, name: str, **_fields: object) -> None:
+        self.lines.append(("WARNING", name))
+
+    def error(self, name: str, **_fields: object) -> None:
+        self.lines.append(("ERROR", name))
+
+    def failure(self, name: str, error: BaseException, **_fields: object) -> None:
+        self.lines.append(("FAILURE", name))
