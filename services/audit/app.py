@@ -100,7 +100,8 @@ async def build(config: Config, runtime: Runtime) -> Application:
     exported = exports(config.siem, database, bodies, heads, journal, runtime)
     keeping = retention(config.retention, runtime, stores.outbox, bodies, keyring, heads, activity, stores.remains)
     follower = await _follower(stores, keeping, runtime)
-    evidence = assemble(stores.outbox, records, activity, journal, runtime)
+    storage = Storage(runtime, stores.outbox, stores.search(), OwnRecords(appender))
+    evidence = assemble(storage, records, activity, journal, runtime)
 
     await journal.started()
     return Application(
@@ -111,7 +112,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
             **search_handlers(search, keyring, heads, activity, journal),
             **keeping.handlers,
         },
-        storage=Storage(runtime, stores.outbox, stores.search(), OwnRecords(appender)),
+        storage=storage,
         verifier=AssertionVerifier(state, clock, config.public_url, config.audience),
         tasks=(
             *(appender.run, sequencer.run, follower.run, keeping.upkeep.run, search.filling.run),

@@ -65,7 +65,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         probes=(publisher.ready,),
         closers=(spans.close,),
         checks=tuple(checks(config, doors, runtime.clock)),
-        findings=ledger,
+        found=ledger.found,
     )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from services.kit.practices import PRACTICES, Practice
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+
+    from services.kit.telemetry import Log
 
 KEPT, BROKEN, UNKNOWN = "kept", "broken", "unknown"
 CHECK_ACTION, CHECK_KIND = "practice.check", "practice"
@@ -71,42 +73,6 @@ class Finding:
     threshold: int
 
 
-class Findings(Protocol):
-    """Where results are recorded."""
-
-    async def found(self, finding: Finding) -> None:
-        """Record one; return when it is durable."""
-        ...
-
-
-class Gauges(Protocol):
-    """Where results are shown to those who watch metrics."""
-
-    def show(self, finding: Finding) -> None:
-        """Show the latest result of a check."""
-        ...
-
-
-class Log(Protocol):
-    """What is said about the checks."""
-
-    def info(self, name: str, **fields: object) -> None:
-        """Write a line about ordinary life."""
-        ...
-
-    def warning(self, name: str, **fields: object) -> None:
-        """Write a line about something that should not last."""
-        ...
-
-    def error(self, name: str, **fields: object) -> None:
-        """Write a line about something that somebody must look at."""
-        ...
-
-    def failure(self, name: str, error: BaseException, **fields: object) -> None:
-        """Write a line with an exception's type and place."""
-        ...
-
-
 def describe(event: event_pb2.Event, finding: Finding, role: str) -> None:
     """Make an event say what a check of ours found."""
     event.actor.kind, event.actor.id = event_pb2.Actor.KIND_SERVICE, role
@@ -122,8 +88,8 @@ class Checks:
     def __init__(
         self,
         checks: Iterable[Check],
-        findings: Findings,
-        gauges: Gauges,
+        found: Callable[[Finding], Awaitable[None]],
+        show: Callable[[Finding], None],
         config: ChecksConfig,
         log: Log,
         chance: Callable[[], float],
@@ -134,7 +100,7 @@ class Checks:
             KeyError: A check is not in the table.
         """
         self._checks = {PRACTICES[check.name]: check for check in checks}
-        self._findings, self._gauges, self._config = findings, gauges, config
+        self._found, self._show, self._config = found, show, config
         self._log, self._chance = log, chance
         self._broken: dict[str, bool] = {}
         self._unknown: set[str] = set()
@@ -155,9 +121,9 @@ class Checks:
         practice = PRACTICES[name]
         finding = await self._measured(practice, self._checks[practice])
         self._say(finding)
-        self._gauges.show(finding)
+        self._show(finding)
         if finding.state != UNKNOWN or name not in self._unknown:  # recorded once, however often it is tried
-            await self._findings.found(finding)
+            await self._found(finding)
         (self._unknown.add if finding.state == UNKNOWN else self._unknown.discard)(name)
         return finding
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from services.kit.checks import Check, UnknownError
+from services.kit.checks import UnknownError
 from services.kit.clock import milliseconds
 from valv.audit.v1 import event_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from services.kit.clock import Clock
     from services.kit.outbox import Outbox
 
@@ -27,12 +25,6 @@ WINDOW_MS = 25 * 3600 * 1000
 """A statement is about the records of so long; one is made each day."""
 MOST_STATED = 200_000
 _PAGE = 1000
-
-
-def checks(role: str, outbox: Outbox, clock: Clock) -> Iterator[Check]:
-    """Yield the checks of a process with an outbox."""
-    yield Check(f"{role}.outbox", Comparison(outbox).differences)
-    yield Check(f"{role}.statement", Statement(role, outbox, clock).state)
 
 
 class Comparison:

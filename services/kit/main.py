@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
 
     from services.kit.assertion import AssertionVerifier
-    from services.kit.checks import Check, ChecksConfig, Findings
+    from services.kit.checks import Check, ChecksConfig, Finding
     from services.kit.logline import RecentLines
     from services.kit.storage import Storage
 
@@ -84,8 +84,8 @@ class Application:
     closers: Sequence[Callable[[], Awaitable[None]]] = ()
     surfaces: Sequence[Callable[[Chain], Surface]] = ()
     checks: Sequence[Check] = ()
-    findings: Findings | None = None
-    """Where results of checks are recorded, if not in the storage."""
+    found: Callable[[Finding], Awaitable[None]] | None = None
+    """Records what a check found, where there is no storage."""
 
 
 class Surface(Protocol):
@@ -184,8 +184,9 @@ class _Process:
 
     def _work(self) -> list[Coroutine[Any, Any, None]]:
         application = self._application
-        beside = () if application.storage is None else application.storage.tasks
-        work = [task() for task in (*application.tasks, self._probe, *beside)]
+        work = [task() for task in (*application.tasks, self._probe)]
+        if application.storage is not None:
+            work += application.storage.work()
         if self._checks is not None:
             work.append(self._checks.run())
         return work
@@ -193,8 +194,8 @@ class _Process:
     def _checking(self, config: ChecksConfig, gauges: PracticeGauges, recent: RecentLines) -> Checks | None:
         """Return the live checks, the service's own and those of any process; None where results cannot be recorded."""
         application, runtime, storage = self._application, self._runtime, self._application.storage
-        findings = application.findings if storage is None else storage.findings
-        if findings is None:
+        found = application.found if storage is None else storage.found
+        if found is None:
             return None
         foreign = HEALTH.union(*(one.methods for one in application.foreign))
         process = own_checks.Process(
@@ -209,7 +210,7 @@ class _Process:
         )
         stored = () if storage is None else storage.checks()
         checks = [*application.checks, *own_checks.of_process(process), *stored]
-        return Checks(checks, findings, gauges, config, runtime.log, random.SystemRandom().random)
+        return Checks(checks, found, gauges.show, config, runtime.log, random.SystemRandom().random)
 
     def _verdict(self, ended: Iterable[asyncio.Task[Any]]) -> int:
         """A task that ends by itself is a fault of ours: the process ends rather than serve half."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from services.kit import completeness
 from services.kit.checks import CHECK_ACTION, Check, describe
 from services.kit.clock import milliseconds
+from services.kit.completeness import Comparison, Statement
 from services.kit.refusals import Refusals
 from services.kit.relay import Relay
 from services.kit.shipping import AuditSender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from services.kit.checks import Finding
@@ -40,39 +40,28 @@ class Storage:
         """Take the outbox, what searches its database, and the way to the log, if it is not the usual one."""
         self.outbox = outbox
         self.refusals = Refusals(outbox, runtime.clock, runtime.log)
-        self.findings = OutboxFindings(outbox, runtime.role)
         self._runtime, self._search = runtime, search
-        self._sender = sender or AuditSender(runtime.channels)
+        sender = sender or AuditSender(runtime.channels)
+        self._relay = Relay(outbox, sender, runtime.clock, runtime.ids, runtime.log)
 
-    @property
-    def tasks(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
-        """What runs beside the service."""
-        runtime = self._runtime
-        relay = Relay(self.outbox, self._sender, runtime.clock, runtime.ids, runtime.log)
-        return relay.run, self.refusals.run
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what runs beside the service."""
+        return [self._relay.run(), self.refusals.run()]
 
     def checks(self) -> Iterator[Check]:
         """Yield the live checks."""
         return of_store(self._runtime.role, self.outbox, self._search, self._runtime.clock)
 
+    async def found(self, finding: Finding) -> None:
+        """Record what a check found."""
+        event = self.outbox.event(CHECK_ACTION)
+        describe(event, finding, self._runtime.role)
+        await self.outbox.record(event)
+
     async def close(self) -> None:
         """Write what is waiting."""
         await self.refusals.close()
         await self.outbox.close()
-
-
-class OutboxFindings:
-    """Records results in the service's own outbox."""
-
-    def __init__(self, outbox: Outbox, role: str) -> None:
-        """Take the outbox, and who we are."""
-        self._outbox, self._role = outbox, role
-
-    async def found(self, finding: Finding) -> None:
-        """Record one."""
-        event = self._outbox.event(CHECK_ACTION)
-        describe(event, finding, self._role)
-        await self._outbox.record(event)
 
 
 def of_store(role: str, outbox: Outbox, search: StoreSearch, clock: Clock) -> Iterator[Check]:
@@ -86,7 +75,8 @@ def of_store(role: str, outbox: Outbox, search: StoreSearch, clock: Clock) -> It
             after = milliseconds(clock.now())
         return max(before - theirs, theirs - after, 0)  # within the time that asking took they may agree
 
-    yield from completeness.checks(role, outbox, clock)
+    yield Check(f"{role}.outbox", Comparison(outbox).differences)
+    yield Check(f"{role}.statement", Statement(role, outbox, clock).state)
     yield Check(f"{role}.clock", difference)
     yield Check(f"{role}.card_numbers_in_store", search.cards)
     yield Check(f"{role}.secrets_in_store", search.secrets)

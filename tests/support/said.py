@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from services.kit.telemetry import Log
 
-class Said:
+
+class Said(Log):
     """Remembers what was said, in place of a log."""
 
     def __init__(self) -> None:
+        super().__init__("test")
         self.lines: list[tuple[str, str]] = []
 
     def info(self, name: str, **_fields: object) -> None:

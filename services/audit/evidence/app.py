@@ -12,12 +12,12 @@ from services.audit.evidence.alerts import Alerts
 from services.audit.evidence.handlers import PracticesHandlers, ReconciliationHandlers
 from services.audit.evidence.reconciliation import CHECK, Reconciliation
 from services.audit.evidence.sql import SqlAlerts, SqlBooks
-from services.audit.journal import ROLE, Journal
+from services.audit.journal import Journal
 from services.audit.sql import SqlLog
-from services.kit.checks import Check, OutboxFindings
+from services.kit.checks import Check
 from services.kit.main import Runtime
-from services.kit.outbox import Outbox
 from services.kit.server import Handlers
+from services.kit.storage import Storage
 from valv.audit.v1 import practices_pb2, reconciliation_pb2
 
 
@@ -31,14 +31,14 @@ class Evidence:
 
 
 def assemble(
-    outbox: Outbox,
+    storage: Storage,
     records: SqlLog,
     activity: Activity,
     journal: Journal,
     runtime: Runtime,
 ) -> Evidence:
-    """Put the parts together, over the outbox's database."""
-    clock, database = runtime.clock, outbox.database
+    """Put the parts together, over the storage's database."""
+    clock, database = runtime.clock, storage.outbox.database
     alerts = SqlAlerts(database, clock, journal)
     reconciliation = Reconciliation(SqlBooks(database), clock)
     return Evidence(
@@ -47,7 +47,7 @@ def assemble(
                 records, alerts, activity, clock
             ),
             reconciliation_pb2.DESCRIPTOR.services_by_name["ReconciliationService"]: ReconciliationHandlers(
-                reconciliation, OutboxFindings(outbox, ROLE)
+                reconciliation, storage.found
             ),
         },
         tasks=(Alerts(records, alerts, clock, runtime.log, runtime.meter).run,),

@@ -3,6 +3,8 @@
 Owns nothing but the mapping.
 """
 
+from collections.abc import Awaitable, Callable
+
 from google.api.httpbody_pb2 import HttpBody
 
 from services.audit import wire
@@ -12,7 +14,7 @@ from services.audit.evidence.reconciliation import Balance, Reconciliation, Verd
 from services.audit.practices import judge
 from services.audit.sql import SqlLog
 from services.kit.call import Call
-from services.kit.checks import CHECK_KIND, Findings
+from services.kit.checks import CHECK_KIND, Finding
 from services.kit.clock import Clock
 from services.kit.faults import NOT_FOUND, Fault
 from valv.audit.v1 import practices_pb2, reconciliation_pb2
@@ -56,9 +58,9 @@ class PracticesHandlers:
 class ReconciliationHandlers:
     """ReconciliationService."""
 
-    def __init__(self, reconciliation: Reconciliation, findings: Findings) -> None:
-        """Take what compares, and where its results are recorded."""
-        self._reconciliation, self._findings = reconciliation, findings
+    def __init__(self, reconciliation: Reconciliation, record: Callable[[Finding], Awaitable[None]]) -> None:
+        """Take what compares, and what records its results."""
+        self._reconciliation, self._record = reconciliation, record
 
     async def reconcile(
         self, request: reconciliation_pb2.ReconcileRequest, call: Call
@@ -66,7 +68,7 @@ class ReconciliationHandlers:
         """Compare now, and record the result as the daily comparison does."""
         balances = await self._reconciliation.balances()
         finding = found(balances)
-        await self._findings.found(finding)
+        await self._record(finding)
         call.record.object(CHECK_KIND, finding.check)
         call.record.detail(state=finding.state)
         return reconciliation_pb2.ReconcileResponse(balances=[_message(each) for each in balances])

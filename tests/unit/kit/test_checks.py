@@ -44,7 +44,7 @@ class Seen:
 
 
 def runner(measure: Callable[[], Awaitable[int]], kept: Kept, name: str = GAPS, threshold: int | None = None) -> Checks:
-    return Checks((Check(name, measure, threshold),), kept, Seen(), ChecksConfig(), Log("test"), lambda: 0.0)
+    return Checks((Check(name, measure, threshold),), kept.found, Seen().show, ChecksConfig(), Log("test"), lambda: 0.0)
 
 
 def constant(value: int) -> Callable[[], Awaitable[int]]:
@@ -107,7 +107,7 @@ async def test_a_break_is_said_once_as_an_error_and_its_end_too() -> None:
     async def measure() -> int:
         return value
 
-    checks = Checks((Check(GAPS, measure),), Kept(), Seen(), ChecksConfig(), said, lambda: 0.0)
+    checks = Checks((Check(GAPS, measure),), Kept().found, Seen().show, ChecksConfig(), said, lambda: 0.0)
     for value in (0, 2, 3, 0, 0):  # noqa: B007 - the measure reads it
         await checks.once(GAPS)
     assert said.lines == [("ERROR", "practice broken"), ("INFO", "practice kept again")]
@@ -133,14 +133,18 @@ async def _keep(checks: Checks) -> None:
 async def test_it_runs_soon_after_a_start_and_then_in_its_period_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = _pauses(monkeypatch, 2)
     chances = iter((0.5, 0.0, 1.0))
-    await _keep(Checks((Check(GAPS, constant(0)),), Kept(), Seen(), ChecksConfig(), Log("test"), lambda: next(chances)))
+    await _keep(
+        Checks(
+            (Check(GAPS, constant(0)),), Kept().found, Seen().show, ChecksConfig(), Log("test"), lambda: next(chances)
+        )
+    )
     assert pauses == [5.0, 600.0, 540.0]
 
 
 async def test_it_runs_more_often_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = _pauses(monkeypatch, 1)
     config = ChecksConfig(at_least_every_seconds=20)
-    await _keep(Checks((Check(GAPS, constant(0)),), Kept(), Seen(), config, Log("test"), lambda: 0.0))
+    await _keep(Checks((Check(GAPS, constant(0)),), Kept().found, Seen().show, config, Log("test"), lambda: 0.0))
     assert pauses == [0.0, 20.0]
 
 
