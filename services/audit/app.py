@@ -45,7 +45,6 @@ from services.kit.outbox import Outbox
 from services.kit.server import Handlers
 from services.kit.storage import Storage
 from services.kit.store_leaks import StoreSearch
-from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
 from valv.auth.v1 import session_pb2
@@ -160,7 +159,7 @@ def _handlers(appender: Appender, activity: Activity) -> Handlers:
 
 async def _stores(config: Config, runtime: Runtime) -> _Stores:
     database, keys, heads = (
-        Database(each, trace_engine) for each in (config.database, config.keys_database, config.checkpoint_database)
+        Database(each) for each in (config.database, config.keys_database, config.checkpoint_database)
     )
     await database.require_revision(tables.REVISION)
     await keys.require_revision(KEYS_REVISION)

@@ -12,7 +12,6 @@ from services.kit.db import Database
 from services.kit.envelope import FileRootKey, RootKeyError
 from services.kit.keyring import Keyring
 from services.kit.outbox import Outbox
-from services.kit.telemetry import trace_engine
 
 if TYPE_CHECKING:
     from services.auth.config import Config
@@ -54,7 +53,7 @@ async def open_stores(config: Config, runtime: Runtime) -> Stores:
         SchemaError: A database is not migrated.
         RootKeyError: The root key cannot be used.
     """
-    database, keys = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
+    database, keys = Database(config.database), Database(config.keys_database)
     await database.require_revision(REVISION)
     await keys.require_revision(KEYS_REVISION)
     outbox = Outbox(database, runtime.clock, runtime.ids)

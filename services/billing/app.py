@@ -22,7 +22,6 @@ from services.kit.secret import Secret
 from services.kit.server import Handlers
 from services.kit.storage import Storage
 from services.kit.store_leaks import StoreSearch
-from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.auth.v1 import session_pb2
 from valv.billing.v1 import card_pb2, charge_pb2, export_pb2
@@ -49,7 +48,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         SchemaError: The database needs its migrations.
     """
     clock, ids = runtime.clock, runtime.ids
-    database = Database(config.database, trace_engine)
+    database = Database(config.database)
     await database.require_revision(REVISION)
     outbox = Outbox(database, clock, ids)
     sessions = RevocationState(clock)

@@ -32,7 +32,6 @@ from services.kit.main import Application, Runtime
 from services.kit.outbox import Outbox
 from services.kit.storage import Storage
 from services.kit.store_leaks import StoreSearch
-from services.kit.telemetry import trace_engine
 from services.kit.watch import RevocationState, Watch
 from valv.auth.v1 import session_pb2
 from valv.files.v1 import export_pb2, file_pb2
@@ -83,7 +82,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
 
 async def _stores(config: Config, clock: Clock) -> tuple[Stores, Database]:
     """Open all that is kept; the keys database apart, for its probe."""
-    database, keys_database = Database(config.database, trace_engine), Database(config.keys_database, trace_engine)
+    database, keys_database = Database(config.database), Database(config.keys_database)
     await database.require_revision(MAIN_REVISION)
     await keys_database.require_revision(KEYS_REVISION)
     limits = config.limits

@@ -10,8 +10,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from services.kit import cardguard, context, telemetry
 from services.kit.faults import (
     CARD_NUMBER_REFUSED,
@@ -60,6 +58,7 @@ class Chain:
         """Take the parts; a service without customers has no verifier, one without a store no outbox."""
         self._clock, self._log, self._outbox, self._refusals = clock, log, outbox, refusals
         self._verifier, self._max_calls = verifier, max_calls
+        self._failures = (OSError,) if outbox is None else outbox.failures
         self._running: dict[str, int] = {}
 
     @asynccontextmanager
@@ -105,7 +104,7 @@ class Chain:
             raise
         except TimeoutError:
             raise Fault(DEADLINE_EXCEEDED) from None
-        except (SQLAlchemyError, OSError) as error:
+        except self._failures as error:
             self._log.failure("a store failed", error, method=call.method.full_name)
             raise Fault(UNAVAILABLE, retry_after=1) from None
         except Exception as error:  # noqa: BLE001 - the boundary: logged here, told to nobody

@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 
 from services.kit import postgres, sqlite
 from services.kit.postgres import patience
+from services.kit.statements import trace_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
     from services.kit.postgres import Patience
@@ -50,16 +51,8 @@ class SchemaError(Exception):
 class Database:
     """One database: short write transactions, and reads that do not wait for them."""
 
-    def __init__(
-        self,
-        config: DatabaseConfig,
-        trace: Callable[[Engine], None] | None = None,
-        patience: Callable[[], Patience] = patience,
-    ) -> None:
-        """Make the engines; nothing connects yet.
-
-        ``trace`` hooks spans onto each engine; ``patience`` says how long a PostgreSQL that says nothing is waited for.
-        """
+    def __init__(self, config: DatabaseConfig, patience: Callable[[], Patience] = patience) -> None:
+        """Make the engines; nothing connects yet. ``patience``: for how long PostgreSQL may say nothing."""
         url = make_url(config.url)
         if config.password_file is not None:
             url = url.set(password=config.password_file.read_text("utf-8").strip())
@@ -71,9 +64,8 @@ class Database:
         else:
             self._writer = self._reader = _postgres(url, patience)
         self._patience = None if self.dialect == "sqlite" else patience
-        if trace is not None:
-            for engine in {self._writer, self._reader}:
-                trace(engine.sync_engine)
+        for engine in {self._writer, self._reader}:
+            trace_engine(engine.sync_engine)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from hashlib import sha256
 from shutil import disk_usage
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, insert
@@ -90,6 +90,9 @@ class Tally:
 
 class Outbox:
     """Writes records; wakes the relay."""
+
+    failures: ClassVar[tuple[type[Exception], ...]] = (SQLAlchemyError, OSError)
+    """What its database raises when it is away or broken."""
 
     def __init__(
         self,

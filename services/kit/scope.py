@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from services.kit.faults import AUDIT_UNAVAILABLE, Code, Fault
 from services.kit.policy import Effect, Subject
 from valv.audit.v1 import event_pb2
@@ -83,7 +81,7 @@ class Scope:
             try:
                 await self._outbox.add(self._connection, event)
                 await self._commit()
-            except (SQLAlchemyError, OSError) as error:
+            except self._outbox.failures as error:
                 raise Fault(AUDIT_UNAVAILABLE, retry_after=1) from error
         self._recorded = True
 

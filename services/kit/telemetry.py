@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -23,8 +22,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import ExceptionContext
 
 from services.kit.clock import Clock
 from services.kit.config import ConfigError
@@ -32,7 +29,6 @@ from services.kit.logline import FIELDS, JSONFormatter, KeepingHandler, RecentLi
 from services.kit.spans import AllowListed, FileExporter
 
 _QUIET = ("stripe", "httpx", "httpcore", "urllib3", "botocore", "boto3", "aiohttp.access", "sqlalchemy", "aiosqlite")
-_OPERATIONS = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PRAGMA", "NOTIFY", "LISTEN"))
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NAME = "valv"
 
@@ -149,7 +145,7 @@ def trace_id() -> str:
 def server_span(name: str, metadata: Mapping[str, str]) -> Iterator[Span]:
     """Continue the caller's trace (W3C ``traceparent``), or begin one, around the serving of a call."""
     parent = _PROPAGATOR.extract(metadata)
-    with _tracer().start_as_current_span(
+    with tracer().start_as_current_span(
         name, parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
     ) as span:
         yield span
@@ -158,13 +154,13 @@ def server_span(name: str, metadata: Mapping[str, str]) -> Iterator[Span]:
 @contextmanager
 def inner_span(name: str) -> Iterator[Span]:
     """Mark a piece of work within the current trace, such as a turn of a background task."""
-    with _tracer().start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+    with tracer().start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
         yield span
 
 
 def client_span(name: str, carrier: MutableMapping[str, str]) -> Span:
     """Begin a span for an outgoing call and write its ``traceparent``; the caller ends it."""
-    span = _tracer().start_span(name, kind=SpanKind.CLIENT)
+    span = tracer().start_span(name, kind=SpanKind.CLIENT)
     _PROPAGATOR.inject(carrier, trace.set_span_in_context(span))
     return span
 
@@ -175,36 +171,8 @@ def annotate(span: Span, *, method: str, peer: str, outcome: str) -> None:
     span.set_status(Status(StatusCode.OK if outcome == "OK" else StatusCode.ERROR))
 
 
-def trace_engine(engine: Engine) -> None:
-    """Give each statement of an engine a span, within a trace only: the operation's name; no table, no parameter."""
-    system = engine.dialect.name
-
-    def before(_connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: Any) -> None:
-        if execution is None or not trace.get_current_span().get_span_context().is_valid:
-            return
-        word = next(iter(statement.split(maxsplit=1)), "").upper()
-        operation = word if word in _OPERATIONS else "OTHER"
-        attributes = {"db.system.name": system, "db.operation.name": operation}
-        name = f"store {operation.lower()}"
-        execution.valv_span = _tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-
-    def after(_connection: Any, _cursor: Any, _statement: Any, _parameters: Any, execution: Any, _many: Any) -> None:
-        span = getattr(execution, "valv_span", None)
-        if span is not None:
-            span.end()
-
-    def wrong(failure: ExceptionContext) -> None:
-        span = getattr(failure.execution_context, "valv_span", None)
-        if span is not None:
-            span.set_status(Status(StatusCode.ERROR))
-            span.end()
-
-    event.listen(engine, "before_cursor_execute", before)
-    event.listen(engine, "after_cursor_execute", after)
-    event.listen(engine, "handle_error", wrong)
-
-
-def _tracer() -> trace.Tracer:
+def tracer() -> trace.Tracer:
+    """Return what makes our spans."""
     return _tracer_of(trace.get_tracer_provider())
 
 

@@ -24,7 +24,8 @@ TELEMETRY = {
 RPC = {"grpcio", "grpcio-health-checking", "protobuf", "typing-extensions"}
 CRYPTOGRAPHY = {"cffi", "cryptography", "joserfc", "pycparser"}
 STORES = {"aiosqlite", "alembic", "greenlet", "mako", "markupsafe", "psycopg", "psycopg-binary", "sqlalchemy"}
-KIT = TELEMETRY | RPC | CRYPTOGRAPHY | STORES | {"python-stdnum"}
+SERVING = TELEMETRY | RPC | CRYPTOGRAPHY | {"python-stdnum"}
+KIT = SERVING | STORES
 AWS = {"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"}
 HTTP_SERVER = {
     "aiohappyeyeballs",
@@ -46,7 +47,7 @@ ALLOWED = {
     "files": KIT | AWS | HTTP_SERVER,
     "billing": KIT | {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "stripe"},
     "audit": KIT | AWS | {"rfc8785"} | {"anyio", "certifi", "h11", "httpcore", "httpx", "idna"},
-    "gateway": KIT | {"xds-protos"},
+    "gateway": SERVING | {"xds-protos"},
 }
 
 

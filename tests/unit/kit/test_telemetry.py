@@ -21,6 +21,7 @@ from services.kit.config import ConfigError
 from services.kit.logline import JSONFormatter
 from services.kit.secret import Secret
 from services.kit.spans import AllowListed, FileExporter
+from services.kit.statements import trace_engine
 from services.kit.telemetry import Log, Telemetry, TelemetryConfig
 from tests.support.clock import FakeClock
 
@@ -174,7 +175,7 @@ def read(path: Path) -> list[dict[str, object]]:
 
 def test_a_call_and_its_statements_are_one_trace_without_values(spans: Path) -> None:
     engine = create_engine("sqlite://")
-    telemetry.trace_engine(engine)
+    trace_engine(engine)
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))  # outside a trace
         with telemetry.server_span("/valv.x/Y", {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}) as span:
