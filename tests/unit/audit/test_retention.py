@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, select
 
 from deploy.cli.verify import receipt
 from deploy.cli.verify.note import parse_key
@@ -25,7 +25,7 @@ from services.audit.retention.sql_sweep import SqlSweep
 from services.audit.retention.sweep import Preview
 from services.audit.retention.upkeep import Upkeep
 from services.audit.sql_lease import RETENTION, SqlLease
-from services.audit.tables import BODILESS, COLD, ENTRIES, SECURITY
+from services.audit.tables import COLD, ENTRIES, SECURITY
 from services.audit.tiles import Tile
 from services.audit.tree import TreeReader
 from services.kit.checks import UnknownError
@@ -116,22 +116,6 @@ async def test_old_bodies_move_to_the_cold_and_are_fetched_as_if_they_had_not(wo
     held = b"".join(path.read_bytes() for path in (world.folder / "cold").rglob("*") if path.is_file())
     assert held
     assert first[0].encode() not in held
-
-
-async def test_a_bundle_that_a_restore_has_lost_whole_does_not_stop_the_sweep(world: World, anna: str) -> None:
-    await old(world, anna, 3 * 256, days=1)
-    async with world.database.write() as connection:
-        lost = ENTRIES.c.idx.between(256, 511)
-        gone = select(ENTRIES.c.idx, ENTRIES.c.entry).where(lost)
-        await connection.execute(insert(BODILESS).from_select(["idx", "entry"], gone))
-        await connection.execute(delete(ENTRIES).where(lost))
-    assert await world.sweeper(PRUNING).sweep(always)
-    assert (await world.sweeps.state()).expired_below == 0
-    world.clock.advance(400 * DAY)
-    assert await world.sweeper(PRUNING).sweep(always)
-    state = await world.sweeps.state()
-    assert (state.cold_below, state.expired_below, state.minimum) == (768, 768, 768)
-    assert await counted(world, ENTRIES.c.subject == anna) == 0
 
 
 async def test_without_a_cold_store_nothing_moves(world: World, anna: str) -> None:
@@ -352,16 +336,6 @@ async def test_a_sweep_is_due_daily_and_stops_when_the_lease_is_lost(world: Worl
     world.clock.advance(2)
     assert await sweeper.due(timedelta(hours=1))
     assert not await sweeper.due()
-
-
-async def test_a_sweep_at_a_wrong_time_does_not_keep_the_next_away(world: World) -> None:
-    right, sweeper = world.clock.now(), world.sweeper()
-    world.clock.set(right + timedelta(days=300))
-    await sweeper.sweep(always)
-    world.clock.set(right)
-    assert (await sweeper.due(), await sweeper.age_minutes()) == (True, 300 * 24 * 60)
-    await sweeper.sweep(always)
-    assert (await sweeper.due(), await sweeper.age_minutes()) == (False, 0)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
