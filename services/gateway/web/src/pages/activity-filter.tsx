@@ -43,9 +43,9 @@ export function FilterForm({ busy, onFilter }: { readonly busy: boolean; readonl
         <What value={filter.what} onValue={(what) => change({ what })} />
         <Options label={t("filter.who")} value={filter.who} onValue={(who) => change({ who })} options={ACTORS} />
         <Options label={t("filter.outcome")} value={filter.outcome} onValue={(outcome) => change({ outcome })} options={OUTCOMES} />
+        <Thing value={filter.object} onValue={(object) => change({ object })} />
         <Day label={t("filter.from")} value={filter.from} max={filter.to} onValue={(from) => change({ from })} />
         <Day label={t("filter.to")} value={filter.to} min={filter.from} onValue={(to) => change({ to })} />
-        <Thing value={filter.object} onValue={(object) => change({ object })} />
         <div class="filter__end">
           <button type="submit" class="button button--main" aria-disabled={busy}>
             {t("filter.show")}
