@@ -70,7 +70,6 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Da
 
 
 @pytest.mark.clause("P5")
-@pytest.mark.timeout(180)
 async def test_a_signer_that_was_stopped_before_its_signature_cannot_give_it_later(
     tmp_path: Path, stores: dict[str, DatabaseConfig]
 ) -> None:
@@ -100,7 +99,6 @@ async def test_a_signer_that_was_stopped_before_its_signature_cannot_give_it_lat
 
 
 @pytest.mark.clause("P5")
-@pytest.mark.timeout(180)
 async def test_signers_that_are_stopped_and_woken_at_random_never_make_two_trees(
     tmp_path: Path, stores: dict[str, DatabaseConfig]
 ) -> None:
