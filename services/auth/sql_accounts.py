@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _BY_ID = select(t.accounts).where(t.accounts.c.account_id == bindparam("account_id"))
+_CREDENTIALS = (
+    select(t.accounts, t.passwords.c.parameters, t.passwords.c.digest, t.passwords.c.pepper)
+    .outerjoin_from(t.accounts, t.passwords)
+    .where(t.accounts.c.lookup == bindparam("lookup"))
+)
+_LOCK = select(t.accounts.c.account_id).where(t.accounts.c.account_id == bindparam("account_id")).with_for_update()
 
 
 class SqlAccounts:
@@ -49,9 +55,7 @@ class SqlAccounts:
 
     async def credentials(self, lookup: str) -> tuple[Account, PasswordHash | None] | None:
         """Return the account with this address and its password; accounts not confirmed have none."""
-        p = t.passwords
-        query = select(t.accounts, p.c.parameters, p.c.digest, p.c.pepper).outerjoin_from(t.accounts, p)
-        row = (await self._connection.execute(query.where(t.accounts.c.lookup == lookup))).one_or_none()
+        row = (await self._connection.execute(_CREDENTIALS, {"lookup": lookup})).one_or_none()
         if row is None:
             return None
         return account_of(row), None if row.digest is None else PasswordHash(row.parameters, row.digest, row.pepper)
@@ -103,8 +107,7 @@ class SqlAccounts:
 
     async def lock(self, account_id: str) -> None:
         """Let nobody else who locks this account go on before the transaction ends (SQLite has one writer anyway)."""
-        query = select(t.accounts.c.account_id).where(t.accounts.c.account_id == account_id)
-        await self._connection.execute(query.with_for_update())
+        await self._connection.execute(_LOCK, {"account_id": account_id})
 
     async def set_locale(self, account_id: str, locale: str) -> None:
         """Give an account this language."""

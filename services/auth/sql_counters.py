@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import tables as t
-from services.auth.sql_times import microseconds, upsert
+from services.auth.sql_times import microseconds, upsert_in
 from services.auth.throttle import Bucket, Taken
 from services.kit import context
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.sql.dml import ReturningInsert
 
     from services.kit.clock import Clock
     from services.kit.db import Database
@@ -28,6 +30,8 @@ _NO_LIMIT = (1 << 31) - 1
 _AT_ONCE = 256
 _DECOYS = 256
 _DECOYS_KEPT = timedelta(hours=1)
+_HITS = select(t.counters.c.hits).where(t.counters.c.bucket == bindparam("name"))
+_SET = update(t.counters).where(t.counters.c.bucket == bindparam("name")).values(hits=bindparam("count"))
 
 
 @dataclass(eq=False)
@@ -81,7 +85,7 @@ class SqlCounters:
     async def count(self, name: str) -> int:
         """Return a count. Raises what the database raises."""
         async with self._database.read() as connection:
-            found = await connection.execute(select(t.counters.c.hits).where(t.counters.c.bucket == name))
+            found = await connection.execute(_HITS, {"name": name})
             return found.scalar_one_or_none() or 0
 
     async def add(self, name: str, expires: datetime) -> None:
@@ -132,8 +136,7 @@ async def _apply(connection: AsyncConnection, changes: Sequence[_Change]) -> Non
         change.apply(counts)
     changed = [{"name": name, "count": count} for name, count in counts.items() if count != before[name]]
     if changed:
-        named = t.counters.c.bucket == bindparam("name")
-        await connection.execute(update(t.counters).where(named).values(hits=bindparam("count")), changed)
+        await connection.execute(_SET, changed)
     if any(not counts[name] for name in counts):
         idle = t.counters.c.bucket.in_(sorted(name for name in counts if not counts[name]))
         await connection.execute(delete(t.counters).where(idle))
@@ -142,14 +145,19 @@ async def _apply(connection: AsyncConnection, changes: Sequence[_Change]) -> Non
 async def _lock(connection: AsyncConnection, kept: dict[str, int]) -> dict[str, int]:
     """Lock a row for each name, making those that are missing; returns their counts."""
     rows = [{"bucket": name, "hits": 0, "expires_us": expires} for name, expires in sorted(kept.items())]
-    statement = upsert(connection, t.counters)
+    # The rows are given apart from the statement: with them in it, it would be compiled anew each time.
+    found = await connection.execute(_locking(connection.dialect.name), rows)
+    return {row.bucket: row.hits for row in found}
+
+
+@cache
+def _locking(dialect: str) -> ReturningInsert[tuple[str, int]]:
+    statement = upsert_in(dialect, t.counters)
     asked, stored = statement.excluded.expires_us, t.counters.c.expires_us
     locked = statement.on_conflict_do_update(
         index_elements=[t.counters.c.bucket], set_={"expires_us": case((asked > stored, asked), else_=stored)}
     )
-    # The rows are given apart from the statement: with them in it, it would be compiled anew each time.
-    found = await connection.execute(locked.returning(t.counters.c.bucket, t.counters.c.hits), rows)
-    return {row.bucket: row.hits for row in found}
+    return locked.returning(t.counters.c.bucket, t.counters.c.hits)
 
 
 class SqlDecoy:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from services.auth import tables as t
-from services.auth.sql_times import from_microseconds, microseconds, upsert
+from services.auth.sql_times import from_microseconds, microseconds, upsert_in
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+_MINE = t.devices.c.account_id == bindparam("account")
+_LAST_SEEN = select(t.devices.c.last_seen_us).where(_MINE & (t.devices.c.token_hash == bindparam("token")))
+_COUNT = select(func.count()).where(_MINE & (t.devices.c.first_seen_us >= bindparam("since")))
+_SEEN_LAST = (
+    select(t.devices.c.token_hash)
+    .where(_MINE)
+    .order_by(t.devices.c.last_seen_us.desc(), t.devices.c.token_hash)
+    .limit(bindparam("kept"))
+)
+_PRUNE = delete(t.devices).where(_MINE & t.devices.c.token_hash.not_in(_SEEN_LAST))
 
 
 class SqlDevices:
@@ -24,31 +38,37 @@ class SqlDevices:
 
     async def last_seen(self, account_id: str, token_hash: bytes) -> datetime | None:
         """Return when an account last signed in from a device; None when it never did."""
-        d = t.devices.c
-        query = select(d.last_seen_us).where((d.account_id == account_id) & (d.token_hash == token_hash))
-        found: int | None = (await self._connection.execute(query)).scalar_one_or_none()
+        asked = await self._connection.execute(_LAST_SEEN, {"account": account_id, "token": token_hash})
+        found: int | None = asked.scalar_one_or_none()
         return None if found is None else from_microseconds(found)
 
     async def count(self, account_id: str, since: datetime) -> int:
         """Count an account's devices first seen at or after a time."""
-        d = t.devices.c
-        query = select(func.count()).where((d.account_id == account_id) & (d.first_seen_us >= microseconds(since)))
-        count: int = (await self._connection.execute(query)).scalar_one()
+        asked = await self._connection.execute(_COUNT, {"account": account_id, "since": microseconds(since)})
+        count: int = asked.scalar_one()
         return count
 
     async def see(self, account_id: str, token_hash: bytes, device: str, now: datetime) -> None:
         """Note a sign-in from a device, new or known."""
-        times = {"device": device, "last_seen_us": microseconds(now)}
-        statement = upsert(self._connection, t.devices).values(
-            account_id=account_id, token_hash=token_hash, first_seen_us=microseconds(now), **times
-        )
-        keys = [t.devices.c.account_id, t.devices.c.token_hash]
-        await self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=times))
+        values = {
+            "account_id": account_id,
+            "token_hash": token_hash,
+            "device": device,
+            "first_seen_us": microseconds(now),
+            "last_seen_us": microseconds(now),
+        }
+        await self._connection.execute(_seeing(self._connection.dialect.name), values)
 
     async def prune(self, account_id: str, kept: int) -> None:
         """Drop an account's devices but the ones seen last."""
-        d = t.devices.c
-        latest = select(d.token_hash).where(d.account_id == account_id)
-        latest = latest.order_by(d.last_seen_us.desc(), d.token_hash).limit(kept)
-        mine = d.account_id == account_id
-        await self._connection.execute(delete(t.devices).where(mine & d.token_hash.not_in(latest)))
+        await self._connection.execute(_PRUNE, {"account": account_id, "kept": kept})
+
+
+@cache
+def _seeing(dialect: str) -> Insert:
+    statement = upsert_in(dialect, t.devices)
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[t.devices.c.account_id, t.devices.c.token_hash],
+        set_={"device": given.device, "last_seen_us": given.last_seen_us},
+    )

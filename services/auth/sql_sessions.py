@@ -23,6 +23,18 @@ SESSIONS = select(t.sessions, t.activity.c.active_us).outerjoin_from(
 """Sessions with the activity that SQL holds of them."""
 _BY_ID = SESSIONS.where(t.sessions.c.session_id == bindparam("session_id"))
 _BY_TOKEN = SESSIONS.where(t.sessions.c.token_hash == bindparam("token_hash"))
+_STANDING = (
+    select(t.accounts.c.disabled_us)
+    .where(t.accounts.c.account_id == bindparam("account_id"))
+    .with_for_update(read=True)
+)
+_INSERT = insert(t.sessions)
+_REVOKED_SINCE = (
+    select(t.revocations)
+    .where(t.revocations.c.sequence > bindparam("after"))
+    .order_by(t.revocations.c.sequence)
+    .limit(bindparam("most"))
+)
 
 
 class SqlSessions:
@@ -34,23 +46,21 @@ class SqlSessions:
 
     async def insert(self, session: Session, token_hash: bytes) -> bool:
         """Insert a session; False when its account is disabled. Who disables it waits, and then finds the session."""
-        a = t.accounts.c
-        standing = select(a.disabled_us).where(a.account_id == session.account_id).with_for_update(read=True)
-        if (await self._connection.execute(standing)).scalar_one() is not None:
+        standing = await self._connection.execute(_STANDING, {"account_id": session.account_id})
+        if standing.scalar_one() is not None:
             return False
-        await self._connection.execute(
-            insert(t.sessions).values(
-                session_id=session.session_id,
-                account_id=session.account_id,
-                token_hash=token_hash,
-                opened_us=microseconds(session.opened),
-                closes_us=microseconds(session.closes),
-                amr=" ".join(session.amr),
-                ended_us=None,
-                device=session.device,
-                place=session.place,
-            )
-        )
+        values = {
+            "session_id": session.session_id,
+            "account_id": session.account_id,
+            "token_hash": token_hash,
+            "opened_us": microseconds(session.opened),
+            "closes_us": microseconds(session.closes),
+            "amr": " ".join(session.amr),
+            "ended_us": None,
+            "device": session.device,
+            "place": session.place,
+        }
+        await self._connection.execute(_INSERT, values)
         return True
 
     async def by_token(self, token_hash: bytes) -> Session | None:
@@ -102,8 +112,7 @@ class SqlRevocations:
 
     async def since(self, sequence: int, limit: int) -> Sequence[Revocation]:
         """Return rows with higher numbers, in order."""
-        query = select(t.revocations).where(t.revocations.c.sequence > sequence)
-        rows = await self._connection.execute(query.order_by(t.revocations.c.sequence).limit(limit))
+        rows = await self._connection.execute(_REVOKED_SINCE, {"after": sequence, "most": limit})
         return [_revocation(row) for row in rows]
 
     async def newer_than(self, time: datetime) -> Sequence[Revocation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, exists, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, insert, select, update
 
 from services.auth import tables as t
 from services.auth.factors.challenges import Challenge, Purpose
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NO_STEP = -1
+_HAS_SECOND = select(
+    exists().where(t.totp.c.account_id == bindparam("account"), t.totp.c.confirmed_us.is_not(None))
+    | exists().where(t.passkeys.c.account_id == bindparam("account"))
+)
 
 
 class SqlFactors:
@@ -35,9 +39,7 @@ class SqlFactors:
 
     async def has_second(self, account_id: str) -> bool:
         """Tell whether an account has a confirmed app or a passkey: one query, since every sign-in asks."""
-        app = exists().where(t.totp.c.account_id == account_id, t.totp.c.confirmed_us.is_not(None))
-        passkey = exists().where(t.passkeys.c.account_id == account_id)
-        return bool((await self._connection.execute(select(app | passkey))).scalar_one())
+        return bool((await self._connection.execute(_HAS_SECOND, {"account": account_id})).scalar_one())
 
 
 class SqlTotp:
