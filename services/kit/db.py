@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 
 from services.kit import postgres, sqlite
 from services.kit.postgres import patience
-from services.kit.statements import trace_engine
+from services.kit.telemetry import store_span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -64,20 +64,20 @@ class Database:
         else:
             self._writer = self._reader = _postgres(url, patience)
         self._patience = None if self.dialect == "sqlite" else patience
-        for engine in {self._writer, self._reader}:
-            trace_engine(engine.sync_engine)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction: committed at the end of the block, rolled back when it raises."""
-        async with self._transaction(self._writer) as connection:
-            yield connection
+        with store_span(self.dialect, "write"):
+            async with self._transaction(self._writer) as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a read transaction: one consistent view."""
-        async with self._transaction(self._reader) as connection:
-            yield connection
+        with store_span(self.dialect, "read"):
+            async with self._transaction(self._reader) as connection:
+                yield connection
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:

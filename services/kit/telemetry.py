@@ -25,6 +25,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from services.kit.clock import Clock
 from services.kit.config import ConfigError
+from services.kit.faults import Fault
 from services.kit.logline import FIELDS, JSONFormatter, KeepingHandler, RecentLines, checked
 from services.kit.spans import AllowListed, FileExporter
 
@@ -149,6 +150,24 @@ def server_span(name: str, metadata: Mapping[str, str]) -> Iterator[Span]:
         name, parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
     ) as span:
         yield span
+
+
+@contextmanager
+def store_span(system: str, operation: str) -> Iterator[None]:
+    """Give a transaction a span, within a trace only: the database system and read or write; no statement."""
+    if not trace.get_current_span().get_span_context().is_valid:
+        yield
+        return
+    attributes = {"db.system.name": system, "db.operation.name": operation}
+    span = tracer().start_span(f"store {operation}", kind=SpanKind.CLIENT, attributes=attributes)
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Fault):  # a refusal is an answer: what was begun is undone
+            span.set_status(Status(StatusCode.ERROR))
+        raise
+    finally:
+        span.end()
 
 
 @contextmanager

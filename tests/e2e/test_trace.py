@@ -83,7 +83,7 @@ def test_one_trace_from_the_edge_to_the_store_and_the_log(live: Live, headers: d
     assert {serving, (("files", "client"), *serving)} <= chains
     assert {(*renewing, ("envoy", "server")), (("auth", "client"), *renewing, ("envoy", "server"))} <= chains
     stores = [one for one in spans if one["name"].startswith("store ")]
-    assert {("files", "INSERT"), ("auth", "SELECT")} <= {
+    assert {("files", "write"), ("auth", "read")} <= {
         (one["service"], one["attributes"]["db.operation.name"]) for one in stores
     }
 

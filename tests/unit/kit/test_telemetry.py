@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -13,15 +14,16 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from services.kit import context, otlp, telemetry
 from services.kit.config import ConfigError
+from services.kit.db import Database, DatabaseConfig
+from services.kit.faults import NOT_FOUND, Fault
 from services.kit.logline import JSONFormatter
 from services.kit.secret import Secret
 from services.kit.spans import AllowListed, FileExporter
-from services.kit.statements import trace_engine
 from services.kit.telemetry import Log, Telemetry, TelemetryConfig
 from tests.support.clock import FakeClock
 
@@ -173,23 +175,30 @@ def read(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_call_and_its_statements_are_one_trace_without_values(spans: Path) -> None:
-    engine = create_engine("sqlite://")
-    trace_engine(engine)
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))  # outside a trace
-        with telemetry.server_span("/valv.x/Y", {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}) as span:
-            telemetry.annotate(span, method="/valv.x/Y", peer="envoy", outcome="OK")
-            connection.execute(text("SELECT :secret"), {"secret": CANARY})
-            with pytest.raises(OperationalError):
-                connection.execute(text(f"SELECT '{CANARY}' FROM nowhere"))  # noqa: S608 - a careless statement
-    store, failed, call = read(spans)
-    assert {store["trace"], failed["trace"], call["trace"]} == {TRACE}
-    assert (store["name"], store["parent"]) == ("store select", call["span"])
-    assert store["attributes"] == {"db.system.name": "sqlite", "db.operation.name": "SELECT"}
-    assert (failed["status"], call["status"]) == ("error", "ok")
+def test_a_call_and_its_transactions_are_one_trace_without_values(spans: Path, tmp_path: Path) -> None:
+    asyncio.run(_transact(Database(DatabaseConfig(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"))))
+    store, failed, refused, call = read(spans)
+    assert {one["trace"] for one in (store, failed, refused, call)} == {TRACE}
+    assert (store["name"], store["parent"]) == ("store read", call["span"])
+    assert store["attributes"] == {"db.system.name": "sqlite", "db.operation.name": "read"}
+    assert [one["status"] == "error" for one in (store, failed, refused, call)] == [False, True, False, False]
     assert CANARY not in spans.read_text()
     assert spans.stat().st_mode & 0o077 == 0
+
+
+async def _transact(database: Database) -> None:
+    await database.ping()  # outside a trace
+    with telemetry.server_span("/valv.x/Y", {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}) as span:
+        telemetry.annotate(span, method="/valv.x/Y", peer="envoy", outcome="OK")
+        async with database.read() as connection:
+            await connection.execute(text("SELECT :secret"), {"secret": CANARY})
+        with pytest.raises(OperationalError):
+            async with database.write() as connection:
+                await connection.execute(text(f"SELECT '{CANARY}' FROM nowhere"))  # noqa: S608 - a careless statement
+        with pytest.raises(Fault):
+            async with database.write():
+                raise Fault(NOT_FOUND)
+    await database.close()
 
 
 @pytest.mark.clause("P6")
