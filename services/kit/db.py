@@ -171,9 +171,10 @@ def _postgres(url: URL, patience: Callable[[], Patience]) -> AsyncEngine:
 
 def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEngine:
     path, reads = url.database or ":memory:", begin == _READ
+    journal = "DELETE" if secure_delete else "WAL"
 
     async def create() -> sqlite.Connection:
-        return await sqlite.Connection(path, timeout=_WAIT_SECONDS, reads=reads).opened()
+        return await sqlite.Connection(path, timeout=_WAIT_SECONDS, reads=reads, journal=journal).opened()
 
     engine = create_async_engine(
         url,
@@ -186,7 +187,6 @@ def _sqlite(url: URL, begin: str, size: int, *, secure_delete: bool) -> AsyncEng
 
     def connect(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=" + ("DELETE" if secure_delete else "WAL"))
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         if secure_delete:

@@ -9,6 +9,7 @@ statement or a transaction means.
 from __future__ import annotations
 
 import sqlite3
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FIRST_ROWS = 512
 """Rows that come with their statement; a longer answer is fetched as it is asked for."""
+_LOCKED_SECONDS = 0.01
 
 
 class Connection(aiosqlite.Connection):
     """A connection with its thread, as SQLAlchemy's dialect for aiosqlite uses it."""
 
-    def __init__(self, path: str, *, timeout: float, reads: bool) -> None:
-        """Take the file, how many seconds to wait for its lock, and whether its transactions only read."""
+    def __init__(self, path: str, *, timeout: float, reads: bool, journal: str) -> None:
+        """Take the file, the seconds to wait for a lock, whether transactions only read, and the journal mode."""
 
         def connect() -> sqlite3.Connection:
-            return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+            made = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+            _keep_journal(made, journal, timeout)
+            return made
 
         super().__init__(connect, iter_chunk_size=FIRST_ROWS)
         self._thread.daemon = True
@@ -160,6 +164,21 @@ def _begun(connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.C
     if begin:
         connection.execute(begin).close()
     return work(connection)
+
+
+def _keep_journal(connection: sqlite3.Connection, mode: str, timeout: float) -> None:
+    """Set the journal mode. SQLite itself does not always wait for the lock that a change of it needs."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode={mode}").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                connection.close()
+                raise
+            time.sleep(_LOCKED_SECONDS)
+        else:
+            return
 
 
 def _committed(connection: sqlite3.Connection) -> None:

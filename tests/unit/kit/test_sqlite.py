@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from services.kit.db import Database, DatabaseConfig
 from services.kit.sqlite import FIRST_ROWS, Connection
 
+ROUNDS = 100
 THINGS = Table(
     "things", MetaData(), Column("id", Integer, primary_key=True), Column("name", String, nullable=False, unique=True)
 )
@@ -78,7 +79,7 @@ async def test_a_long_answer_comes_whole_and_in_pieces(database: Database) -> No
 
 
 async def test_who_waits_too_long_for_the_lock_is_told(database: Database, tmp_path: Path) -> None:
-    other = await Connection(str(tmp_path / "one.db"), timeout=0.01, reads=False).opened()
+    other = await Connection(str(tmp_path / "one.db"), timeout=0.01, reads=False, journal="WAL").opened()
     try:
         async with database.write() as connection:
             await connection.execute(insert(THINGS).values(name="one"))
@@ -96,7 +97,7 @@ async def test_who_waits_too_long_for_the_lock_is_told(database: Database, tmp_p
 
 async def test_a_transaction_that_does_nothing_never_begins(database: Database, tmp_path: Path) -> None:
     async with database.write():
-        other = await Connection(str(tmp_path / "one.db"), timeout=0.01, reads=False).opened()
+        other = await Connection(str(tmp_path / "one.db"), timeout=0.01, reads=False, journal="WAL").opened()
         try:
             other.begins("BEGIN IMMEDIATE")
             await other.cursor().execute("SELECT 1")
@@ -138,3 +139,16 @@ async def test_a_cancelled_write_is_undone(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(insert(THINGS).values(name="two"))
     assert await _names(database) == ["two"]
+
+
+async def test_who_opens_a_new_database_waits_for_whoever_has_it(tmp_path: Path) -> None:
+    """Two that open a new file at once both turn it to a write-ahead log; SQLite refuses one of them at once."""
+    made = [Database(DatabaseConfig(f"sqlite+aiosqlite:///{tmp_path}/{number}.db")) for number in range(ROUNDS)]
+    for database in made:
+        await asyncio.gather(_write_nothing(database), *(database.ping() for _ in range(4)))
+        await database.close()
+
+
+async def _write_nothing(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(select(1))
