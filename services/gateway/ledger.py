@@ -25,6 +25,8 @@ CONFIRM_SECONDS = 30.0
 """How often the log is asked whether it still holds what it took."""
 MOST = 4096
 """Records of one epoch; the next begins another, and those before it are no longer kept for a replay."""
+MOST_WAITING = 256
+"""Records that the log has not taken yet; what comes then is refused."""
 PUSHED, ROLLED_BACK = "gateway.config.push", "gateway.config.rollback"
 REFUSED = "CONFIGURATION_REFUSED"
 
@@ -88,7 +90,10 @@ class Ledger:
 
     async def _append(self, key: tuple[str, ...], event: event_pb2.Event) -> None:
         async with self._turn:
-            if self._held == len(self._records) or self._records[-1][0] != key:
+            waiting = {known for known, _ in self._records[self._held :]}
+            if key not in waiting:
+                if len(waiting) >= MOST_WAITING:
+                    raise Away("too much waits for the log")
                 if self._held >= MOST:
                     self._begin(self._epoch, self._held)
                 self._records.append((key, event.SerializeToString(deterministic=True)))

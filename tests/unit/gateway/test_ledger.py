@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from services.audit import wire
-from services.gateway.ledger import PUSHED, REFUSED, ROLLED_BACK, Ledger
+from services.gateway.ledger import MOST_WAITING, PUSHED, REFUSED, ROLLED_BACK, Ledger
+from services.kit.checks import CHECK_ACTION, Finding
 from services.kit.ids import Ids
 from services.kit.shipping import Away
 from tests.support.clock import FakeClock
@@ -83,6 +84,29 @@ async def test_nothing_is_recorded_while_the_log_is_away_and_the_same_record_fol
     log.away = False
     await ledger.record(PUSHED, "a")
     assert [event.details.digest for event in log.held] == ["a"]
+
+
+async def test_what_comes_between_two_tries_doubles_nothing(log: Log, ledger: Ledger) -> None:
+    finding = Finding("gateway.doors", "kept", 0, 0)
+    log.away = True
+    for _ in range(2):
+        with pytest.raises(Away):
+            await ledger.record(PUSHED, "a")
+        with pytest.raises(Away):
+            await ledger.found(finding)
+    log.away = False
+    await ledger.record(PUSHED, "a")
+    assert [event.action for event in log.held] == [PUSHED, CHECK_ACTION]
+
+
+async def test_what_waits_for_the_log_is_bounded(log: Log, ledger: Ledger) -> None:
+    log.away = True
+    for number in range(MOST_WAITING + 2):
+        with pytest.raises(Away):
+            await ledger.found(Finding("gateway.doors", "kept", number, 0))
+    log.away = False
+    await ledger.confirm()
+    assert len(log.held) == MOST_WAITING
 
 
 async def test_a_lost_answer_doubles_nothing(log: Log, ledger: Ledger) -> None:
