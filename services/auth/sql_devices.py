@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 _MINE = t.devices.c.account_id == bindparam("account")
 _LAST_SEEN = select(t.devices.c.last_seen_us).where(_MINE & (t.devices.c.token_hash == bindparam("token")))
 _COUNT = select(func.count()).where(_MINE & (t.devices.c.first_seen_us >= bindparam("since")))
-_SEEN_LAST = (
-    select(t.devices.c.token_hash)
-    .where(_MINE)
-    .order_by(t.devices.c.last_seen_us.desc(), t.devices.c.token_hash)
-    .limit(bindparam("kept"))
-)
+_SEEN_LAST = select(t.devices.c.token_hash).where(_MINE).limit(bindparam("kept"))
+_SEEN_LAST = _SEEN_LAST.order_by(t.devices.c.last_seen_us.desc(), t.devices.c.token_hash)
 _PRUNE = delete(t.devices).where(_MINE & t.devices.c.token_hash.not_in(_SEEN_LAST))
 
 
@@ -50,14 +46,9 @@ class SqlDevices:
 
     async def see(self, account_id: str, token_hash: bytes, device: str, now: datetime) -> None:
         """Note a sign-in from a device, new or known."""
-        values = {
-            "account_id": account_id,
-            "token_hash": token_hash,
-            "device": device,
-            "first_seen_us": microseconds(now),
-            "last_seen_us": microseconds(now),
-        }
-        await self._connection.execute(_seeing(self._connection.dialect.name), values)
+        values = {"account_id": account_id, "token_hash": token_hash, "device": device}
+        times = dict.fromkeys(("first_seen_us", "last_seen_us"), microseconds(now))
+        await self._connection.execute(_seeing(self._connection.dialect.name), {**values, **times})
 
     async def prune(self, account_id: str, kept: int) -> None:
         """Drop an account's devices but the ones seen last."""

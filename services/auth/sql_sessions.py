@@ -23,18 +23,9 @@ SESSIONS = select(t.sessions, t.activity.c.active_us).outerjoin_from(
 """Sessions with the activity that SQL holds of them."""
 _BY_ID = SESSIONS.where(t.sessions.c.session_id == bindparam("session_id"))
 _BY_TOKEN = SESSIONS.where(t.sessions.c.token_hash == bindparam("token_hash"))
-_STANDING = (
-    select(t.accounts.c.disabled_us)
-    .where(t.accounts.c.account_id == bindparam("account_id"))
-    .with_for_update(read=True)
-)
+_STANDING = select(t.accounts.c.disabled_us).where(t.accounts.c.account_id == bindparam("account_id"))
+_STANDING = _STANDING.with_for_update(read=True)
 _INSERT = insert(t.sessions)
-_REVOKED_SINCE = (
-    select(t.revocations)
-    .where(t.revocations.c.sequence > bindparam("after"))
-    .order_by(t.revocations.c.sequence)
-    .limit(bindparam("most"))
-)
 
 
 class SqlSessions:
@@ -49,18 +40,10 @@ class SqlSessions:
         standing = await self._connection.execute(_STANDING, {"account_id": session.account_id})
         if standing.scalar_one() is not None:
             return False
-        values = {
-            "session_id": session.session_id,
-            "account_id": session.account_id,
-            "token_hash": token_hash,
-            "opened_us": microseconds(session.opened),
-            "closes_us": microseconds(session.closes),
-            "amr": " ".join(session.amr),
-            "ended_us": None,
-            "device": session.device,
-            "place": session.place,
-        }
-        await self._connection.execute(_INSERT, values)
+        values = {"session_id": session.session_id, "account_id": session.account_id, "token_hash": token_hash}
+        times = {"opened_us": microseconds(session.opened), "closes_us": microseconds(session.closes), "ended_us": None}
+        how = {"amr": " ".join(session.amr), "device": session.device, "place": session.place}
+        await self._connection.execute(_INSERT, {**values, **times, **how})
         return True
 
     async def by_token(self, token_hash: bytes) -> Session | None:
@@ -112,7 +95,8 @@ class SqlRevocations:
 
     async def since(self, sequence: int, limit: int) -> Sequence[Revocation]:
         """Return rows with higher numbers, in order."""
-        rows = await self._connection.execute(_REVOKED_SINCE, {"after": sequence, "most": limit})
+        query = select(t.revocations).where(t.revocations.c.sequence > sequence)
+        rows = await self._connection.execute(query.order_by(t.revocations.c.sequence).limit(limit))
         return [_revocation(row) for row in rows]
 
     async def newer_than(self, time: datetime) -> Sequence[Revocation]:
