@@ -172,8 +172,8 @@ def _keep_journal(connection: sqlite3.Connection, mode: str, timeout: float) -> 
     while True:
         try:
             connection.execute(f"PRAGMA journal_mode={mode}").close()
-        except sqlite3.OperationalError:
-            if time.monotonic() >= deadline:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 connection.close()
                 raise
             time.sleep(_LOCKED_SECONDS)
