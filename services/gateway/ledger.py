@@ -26,7 +26,8 @@ CONFIRM_SECONDS = 30.0
 MOST = 4096
 """Records of one epoch; the next begins another, and those before it are no longer kept for a replay."""
 MOST_WAITING = 256
-"""Records that the log has not taken yet; what comes then is refused."""
+"""Records that the log has not taken yet; no results of checks are added to so many."""
+_CONFIGURATION = "configuration"
 PUSHED, ROLLED_BACK = "gateway.config.push", "gateway.config.rollback"
 REFUSED = "CONFIGURATION_REFUSED"
 
@@ -40,7 +41,8 @@ class Ledger:
         self._epoch = ids.new("epo")
         self._predecessor = ""
         self._agreed = False
-        self._records: list[tuple[tuple[str, ...], bytes]] = []
+        self._records: list[bytes] = []
+        self._untold: dict[str, tuple[str, ...]] = {}  # by what they are about: sent or not, nobody was told
         self._held = self._before = 0
         self._turn = asyncio.Lock()
 
@@ -72,11 +74,11 @@ class Ledger:
         Raises:
             services.kit.shipping.Away: The log did not answer, or does not hold it.
         """
-        event = self._event(action, event_pb2.Object(kind="configuration", id="edge"))
+        event = self._event(action, event_pb2.Object(kind=_CONFIGURATION, id="edge"))
         event.details.digest = digest
         if action == ROLLED_BACK:
             event.outcome, event.reason = event_pb2.OUTCOME_FAILED, REFUSED
-        await self._append((action, digest), event)
+        await self._append((_CONFIGURATION, action, digest), event)
 
     async def found(self, finding: Finding) -> None:
         """Return when the log holds the result of a live check.
@@ -89,22 +91,24 @@ class Ledger:
         await self._append((finding.check, finding.state, str(finding.measured)), event)
 
     async def _append(self, key: tuple[str, ...], event: event_pb2.Event) -> None:
+        """Append what a key says of its first word; asked again after a failure, it appends nothing new."""
         async with self._turn:
-            waiting = {known for known, _ in self._records[self._held :]}
-            if key not in waiting:
-                if len(waiting) >= MOST_WAITING:
-                    raise Away("too much waits for the log")
+            if self._untold.get(key[0]) != key:
+                if key[0] != _CONFIGURATION and len(self._records) - self._held >= MOST_WAITING:
+                    await self._send()
                 if self._held >= MOST:
                     self._begin(self._epoch, self._held)
-                self._records.append((key, event.SerializeToString(deterministic=True)))
+                self._records.append(event.SerializeToString(deterministic=True))
+                self._untold[key[0]] = key
             await self._send()
+            del self._untold[key[0]]
 
     async def _send(self) -> None:
         """Send what the log does not hold; whatever goes wrong, compare with it before the next time."""
         if not self._agreed:
             await self._agree()
         self._agreed = False
-        while events := [data for _, data in self._records[self._held : self._held + BATCH]]:
+        while events := self._records[self._held : self._held + BATCH]:
             highest = await self._sender.append(self._epoch, self._predecessor, self._held + 1, events)
             if highest < self._held + len(events):
                 raise Away("the log holds less than was sent")

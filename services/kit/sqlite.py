@@ -22,6 +22,7 @@ T = TypeVar("T")
 FIRST_ROWS = 512
 """Rows that come with their statement; a longer answer is fetched as it is asked for."""
 _LOCKED_SECONDS = 0.01
+_PRIMARY = 0xFF
 
 
 class Connection(aiosqlite.Connection):
@@ -173,7 +174,7 @@ def _keep_journal(connection: sqlite3.Connection, mode: str, timeout: float) -> 
         try:
             connection.execute(f"PRAGMA journal_mode={mode}").close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 connection.close()
                 raise
             time.sleep(_LOCKED_SECONDS)

@@ -150,12 +150,16 @@ class Audit:
 
     async def append(self, request: append_pb2.AppendRequest, call: Call) -> append_pb2.AppendResponse:
         assert call.peer.role == "gateway"
-        events = [event_pb2.Event.FromString(event) for event in request.events]
+        epoch, held = self.head
+        held = held if epoch == request.epoch else 0
+        last = request.first_number + len(request.events) - 1
+        events = [event_pb2.Event.FromString(event) for event in request.events[held + 1 - request.first_number :]]
+        self.head = (request.epoch, max(held, last))
         told = [event for event in events if event.action != CHECK_ACTION]  # live checks come when they like
         self.events += told
         if told:
             self.epochs.append((request.epoch, request.predecessor, request.first_number))
-        return append_pb2.AppendResponse(highest_number=request.first_number + len(request.events) - 1)
+        return append_pb2.AppendResponse(highest_number=self.head[1])
 
     async def get_head(self, request: append_pb2.GetHeadRequest, _call: Call) -> append_pb2.GetHeadResponse:
         return append_pb2.GetHeadResponse(epoch=self.head[0], highest_number=self.head[1])

@@ -99,14 +99,41 @@ async def test_what_comes_between_two_tries_doubles_nothing(log: Log, ledger: Le
     assert [event.action for event in log.held] == [PUSHED, CHECK_ACTION]
 
 
+async def test_what_another_record_took_along_is_not_recorded_again(log: Log, ledger: Ledger) -> None:
+    log.away = True
+    with pytest.raises(Away):
+        await ledger.record(PUSHED, "a")
+    log.away = False
+    await ledger.found(Finding("gateway.doors", "kept", 0, 0))
+    await ledger.record(PUSHED, "a")
+    assert [event.action for event in log.held] == [PUSHED, CHECK_ACTION]
+    await ledger.record(PUSHED, "a")
+    assert [event.action for event in log.held] == [PUSHED, CHECK_ACTION, PUSHED]
+
+
+async def test_what_changes_while_the_log_is_away_ends_as_it_is(log: Log, ledger: Ledger) -> None:
+    log.away = True
+    for state, digest in (("broken", "a"), ("kept", "b"), ("broken", "a")):
+        with pytest.raises(Away):
+            await ledger.found(Finding("gateway.doors", state, 0, 0))
+        with pytest.raises(Away):
+            await ledger.record(PUSHED, digest)
+    log.away = False
+    await ledger.confirm()
+    assert [event.details.state for event in log.held if event.action == CHECK_ACTION] == ["broken", "kept", "broken"]
+    assert [event.details.digest for event in log.held if event.action == PUSHED] == ["a", "b", "a"]
+
+
 async def test_what_waits_for_the_log_is_bounded(log: Log, ledger: Ledger) -> None:
     log.away = True
     for number in range(MOST_WAITING + 2):
         with pytest.raises(Away):
             await ledger.found(Finding("gateway.doors", "kept", number, 0))
+    with pytest.raises(Away):
+        await ledger.record(ROLLED_BACK, "a")
     log.away = False
-    await ledger.confirm()
-    assert len(log.held) == MOST_WAITING
+    await ledger.found(Finding("gateway.doors", "broken", 1, 0))
+    assert len(log.held) == MOST_WAITING + 2, "going back is never left out, and what was full takes again"
 
 
 async def test_a_lost_answer_doubles_nothing(log: Log, ledger: Ledger) -> None:

@@ -217,10 +217,10 @@ async def test_what_follows_a_record_soon_travels_together(
     running = asyncio.ensure_future(_relay(outbox, log, clock).run())
     await _write(outbox, 1)
     await log.reaches(1)
-    for _ in range(10):
-        await _write(outbox, 1)
+    await _write(outbox, 10)
     await log.reaches(11)
     running.cancel()
+    await asyncio.wait({running})
     assert log.appends == 2
 
 
