@@ -99,8 +99,8 @@ class Edge:
         if port == _HTTPS:
             try:
                 found += await self._serves_in_clear(host, _HTTP)
-            except (ConnectionRefusedError, TimeoutError):
-                return found  # closed
+            except OSError:  # of a host with several addresses, no more is said than that
+                return found  # closed: at its own port it has answered
         return found
 
     async def _serves_in_clear(self, host: str, port: int) -> int:

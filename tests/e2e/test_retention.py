@@ -87,6 +87,7 @@ def operator(live: Live, *words: str) -> None:
     assert audit.main([*words, *flags]) == 0
 
 
+@pytest.mark.timeout(480)
 @pytest.mark.clause("P5", "P14", "PCI DSS 10.5.1")
 def test_what_is_over_goes_what_is_held_stays_and_receipts_prove_for_ever(
     aged: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
