@@ -8,6 +8,7 @@ statement or a transaction means.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from functools import partial
@@ -43,7 +44,11 @@ class Connection(aiosqlite.Connection):
     async def opened(self) -> Self:
         """Open the file."""
         self._thread.start()
-        _ = await self._connect()  # itself, which can be awaited again
+        try:
+            _ = await self._connect()  # itself, which can be awaited again
+        except Exception:
+            await asyncio.to_thread(self._thread.join)  # it ends, and still answers the loop
+            raise
         return self
 
     def begins(self, statement: str) -> None:
