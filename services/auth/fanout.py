@@ -17,29 +17,16 @@ if TYPE_CHECKING:
 _CHANNEL = Identifier("valv_auth_revocations")
 
 
-class LocalFanout:
-    """Hints within one process: for a single replica."""
-
-    def __init__(self) -> None:
-        """Begin without listeners."""
-        self._listeners: set[asyncio.Event] = set()
+class NoFanout:
+    """Of a single replica, which has nobody to tell and nobody to hear."""
 
     async def publish(self) -> None:
-        """Give a hint."""
-        for listener in self._listeners:
-            listener.set()
+        """Tell nobody."""
 
     async def hints(self) -> AsyncIterator[None]:
-        """Yield at each hint."""
-        heard = asyncio.Event()
-        self._listeners.add(heard)
-        try:
-            while True:
-                await heard.wait()
-                heard.clear()
-                yield
-        finally:
-            self._listeners.discard(heard)
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        yield
 
 
 class PostgresFanout:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 from services.auth.config import Config, Hints, Shared, SharedConfig
-from services.auth.fanout import LocalFanout, PostgresFanout
+from services.auth.fanout import NoFanout, PostgresFanout
 from services.auth.sql_counters import SqlCounters
 from services.auth.sql_ports import SqlActivity
 
@@ -33,7 +33,7 @@ class Replicas:
         shared, self._clock = config.shared, clock
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.sql_counters = SqlCounters(database)
-        self.activity, self.counters, self.fanout = SqlActivity(database), self.sql_counters, LocalFanout()
+        self.activity, self.counters, self.fanout = SqlActivity(database), self.sql_counters, NoFanout()
         if shared.redis_url is not None:
             self._use_redis(shared, shared.redis_url)
         if shared.hints is Hints.POSTGRESQL:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from services.auth.store import StoreAway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from services.auth.store import Units
     from services.kit.clock import Clock
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 0.4
 COMPLETE_SECONDS = 1.0
+TELL_SECONDS = 0.1
+"""How long an announcement waits for the streams to take it: one that is stuck may not hold up who signs out."""
 KEEP = timedelta(seconds=60)
 _BATCH = 2000
 _RETRY_SECONDS = 1.0
@@ -88,7 +90,8 @@ class Broadcaster:
         self._rows: deque[Revocation] = deque()
         self._sequence = 0
         self._complete_at = float("-inf")
-        self._changed = asyncio.Event()
+        self._changed, self._taken = asyncio.Event(), asyncio.Event()
+        self._told: dict[object, int] = {}
         self._reading = asyncio.Lock()
         self._closed = False
         self._readable = True
@@ -122,12 +125,18 @@ class Broadcaster:
             self._complete_at = started
             self._listener(Progress(self._sequence, fresh))
             if fresh:
-                self._wake()
+                self._changed = _renewed(self._changed)
 
     async def announce(self) -> None:
-        """Pass on at once what this replica has just committed."""
+        """Pass on at once what this replica has just committed, and return when its streams took it, or in 100 ms.
+
+        Who was told that they are signed out then is, at every service, though this process be killed the moment after.
+        """
         await self._read_or_report()
         await self._fanout.publish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._all_told(self._sequence)
 
     async def run(self) -> None:
         """Read the rows each 100 ms, for ever."""
@@ -145,37 +154,40 @@ class Broadcaster:
                 self._away()
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def follow(self) -> AsyncIterator[Progress]:
+    async def follow(self) -> AsyncGenerator[Progress]:
         """Yield the last minute, then what is new, and a sign of life each 400 ms; ends when this is closed."""
-        position = self._sequence
+        position, follower = self._sequence, object()
         rows = tuple(self._rows)
-        while not self._closed:
-            changed = self._changed
-            complete = self._complete()
-            if rows or complete:
-                yield Progress(position, rows, complete=complete)
-            if self._sequence == position:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
-            rows = self._after(position)
-            position = max(position, self._sequence)
+        self._told[follower] = -1
+        try:
+            while not self._closed:
+                changed = self._changed
+                complete = self._clock.monotonic() - self._complete_at < COMPLETE_SECONDS
+                if rows or complete:
+                    yield Progress(position, rows, complete=complete)
+                self._told[follower] = position
+                self._taken = _renewed(self._taken)
+                if self._sequence == position:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+                rows = self._after(position)
+                position = max(position, self._sequence)
+        finally:
+            del self._told[follower]
 
     def close(self) -> None:
         """End the streams: whoever followed turns to another replica."""
         self._closed = True
-        self._wake()
+        self._changed = _renewed(self._changed)
 
-    def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    async def _all_told(self, sequence: int) -> None:
+        while any(told < sequence for told in self._told.values()):
+            await self._taken.wait()
 
     def _after(self, position: int) -> tuple[Revocation, ...]:
         """Return the rows with higher numbers; costs what there is new, however many are kept."""
         fresh = list(takewhile(lambda row: row.sequence > position, reversed(self._rows)))
         return tuple(reversed(fresh))
-
-    def _complete(self) -> bool:
-        return self._clock.monotonic() - self._complete_at < COMPLETE_SECONDS
 
     async def _read_or_report(self) -> None:
         try:
@@ -190,3 +202,9 @@ class Broadcaster:
         oldest = self._clock.now() - KEEP
         while self._rows and self._rows[0].time < oldest:
             self._rows.popleft()
+
+
+def _renewed(event: asyncio.Event) -> asyncio.Event:
+    """Wake who waits for an event; return the one to wait for from now on."""
+    event.set()
+    return asyncio.Event()

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.auth import tables
-from services.auth.fanout import LocalFanout, PostgresFanout
+from services.auth.fanout import PostgresFanout
 from services.auth.redis_ports import RedisActivity, RedisCounters, RedisFanout, connect
 from services.auth.revocations import Fanout, FanoutLost
 from services.auth.sessions import Activity, ActivityLost
@@ -151,13 +151,10 @@ async def test_a_series_grows_and_begins_again_only_when_it_is_cleared(store: Da
     assert await series.count("x") == 0
 
 
-@pytest.fixture(params=["local", "postgresql", "redis"])
+@pytest.fixture(params=["postgresql", "redis"])
 async def fanouts(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Fanout, Fanout]]:
     """Two replicas' ends of each implementation."""
-    if request.param == "local":
-        one = LocalFanout()
-        yield one, one
-    elif request.param == "postgresql":
+    if request.param == "postgresql":
         conninfo = request.getfixturevalue("postgres_url").replace("+psycopg", "")
         first, second = PostgresFanout(conninfo), PostgresFanout(conninfo)
         yield first, second

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from services.auth import revocations
-from services.auth.fanout import LocalFanout
+from services.auth.fanout import NoFanout
 from services.auth.revocations import Broadcaster, Progress
 from services.auth.store import Store, StoreAway, Units
 from tests.unit.auth.world import World
@@ -57,6 +57,22 @@ class Slow:
         raise NotImplementedError  # a broadcaster only reads
 
 
+class Loud:
+    """Hints that everybody hears."""
+
+    def __init__(self) -> None:
+        self._heard = asyncio.Event()
+
+    async def publish(self) -> None:
+        self._heard.set()
+
+    async def hints(self) -> AsyncIterator[None]:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            yield
+
+
 async def revoke(world: World, session_id: str) -> None:
     async with world.units.write() as store:
         await store.revocations.add(session_id, world.clock.now())
@@ -99,13 +115,48 @@ async def test_what_this_replica_ends_is_passed_on_before_the_answer(world: Worl
 
 
 @pytest.mark.clause("P8")
+async def test_who_announces_goes_on_when_every_stream_has_taken_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "TELL_SECONDS", 60)
+    broadcaster, _, _ = world.make_broadcaster()
+    await broadcaster.load()
+    streams = [broadcaster.follow() for _ in range(3)]
+    for stream in streams:
+        await first(stream)
+    await revoke(world, IDS[0])
+    announcing = asyncio.create_task(broadcaster.announce())
+    taking = []
+    for stream in streams:
+        assert ids(await first(stream)) == [IDS[0]]
+        await asyncio.sleep(0.01)
+        assert not announcing.done()  # it was given, and is not yet sent: that is when the next is asked for
+        taking.append(asyncio.ensure_future(anext(stream)))
+    await asyncio.wait_for(announcing, 2)
+    for waiting in taking:
+        waiting.cancel()
+
+
+async def test_a_stream_that_takes_nothing_holds_nobody_up_for_long(world: World) -> None:
+    broadcaster, _, _ = world.make_broadcaster()
+    await broadcaster.load()
+    stuck = broadcaster.follow()
+    await first(stuck)
+    await revoke(world, IDS[0])
+    assert revocations.TELL_SECONDS <= 0.1
+    await asyncio.wait_for(broadcaster.announce(), 10)
+    await stuck.aclose()
+    assert broadcaster._told == {}
+
+
+@pytest.mark.clause("P8")
 async def test_a_stream_that_wakes_while_much_is_read_misses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(revocations, "_BATCH", 2)
     monkeypatch.setattr(revocations, "HEARTBEAT_SECONDS", 0.001)
     slow = Slow(world.units)
-    broadcaster = Broadcaster(cast("Units", slow), LocalFanout(), world.clock, lambda _: None, lambda: None)
+    broadcaster = Broadcaster(cast("Units", slow), NoFanout(), world.clock, lambda _: None, lambda: None)
     stream = broadcaster.follow()
     broadcaster._complete_at = world.clock.monotonic()
     assert ids(await first(stream)) == []
@@ -131,7 +182,7 @@ async def test_what_another_replica_ends_is_found_by_reading(world: World) -> No
 
 
 async def test_a_hint_makes_another_replica_read_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    fanout = LocalFanout()
+    fanout = Loud()
     mine = Broadcaster(world.units, fanout, world.clock, lambda _: None, lambda: None)
     other = Broadcaster(world.units, fanout, world.clock, lambda _: None, lambda: None)
     await mine.load()
@@ -162,7 +213,7 @@ async def test_a_stream_falls_silent_when_the_rows_cannot_be_read(
 ) -> None:
     monkeypatch.setattr(revocations, "HEARTBEAT_SECONDS", 0.01)
     failing, away, seen = Failing(world.units), [], list[Progress]()
-    broadcaster = Broadcaster(cast("Units", failing), LocalFanout(), world.clock, seen.append, lambda: away.append(1))
+    broadcaster = Broadcaster(cast("Units", failing), NoFanout(), world.clock, seen.append, lambda: away.append(1))
     await broadcaster.load()
     stream = broadcaster.follow()
     await first(stream)

@@ -23,7 +23,7 @@ from services.auth.devices import Devices
 from services.auth.email_changes import EmailChanges
 from services.auth.factors.assembly import Surroundings, assemble
 from services.auth.factors.steps import Next
-from services.auth.fanout import LocalFanout
+from services.auth.fanout import NoFanout
 from services.auth.hash_pool import HashPool
 from services.auth.mail import Letters
 from services.auth.mail_tokens import MailTokens
@@ -203,7 +203,7 @@ class World:
     def make_broadcaster(self) -> tuple[Broadcaster, list[Progress], list[str]]:
         seen: list[Progress] = []
         away: list[str] = []
-        broadcaster = Broadcaster(self.units, LocalFanout(), self.clock, seen.append, lambda: away.append("away"))
+        broadcaster = Broadcaster(self.units, NoFanout(), self.clock, seen.append, lambda: away.append("away"))
         return broadcaster, seen, away
 
     async def begin(self) -> None:
