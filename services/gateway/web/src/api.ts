@@ -160,7 +160,11 @@ export class Api {
     throw error;
   }
 
-  private async once(method: string, path: string, options: CallOptions): Promise<string> {
+  /**
+   * A read whose connection breaks is made once more: browsers break them all when a computer changes its
+   * network. What may have changed something is not repeated, nor what has had its time.
+   */
+  private async once(method: string, path: string, options: CallOptions, again = method === "GET"): Promise<string> {
     let response: Response;
     let body: string;
     try {
@@ -174,7 +178,8 @@ export class Api {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       body = await response.text();
-    } catch {
+    } catch (error) {
+      if (again && !(error instanceof DOMException)) return await this.once(method, path, options, false);
       throw new ApiError(0, UNREACHABLE);
     }
     if (response.ok) return body;

@@ -1,6 +1,6 @@
 /** Errors are understood whoever wrote them; the session hears of every call. */
 import { describe, expect, it, vi } from "vitest";
-import { Api, ApiError, errorOf } from "../src/api.ts";
+import { Api, ApiError, errorOf, UNREACHABLE } from "../src/api.ts";
 import { FakeServer, refusal } from "./fakes.ts";
 
 function listening(table: Record<string, unknown>) {
@@ -9,6 +9,15 @@ function listening(table: Record<string, unknown>) {
   const listener = { active: vi.fn(), signedOut: vi.fn() };
   api.listen(listener);
   return { api, listener, server };
+}
+
+/** Answers after so many broken connections. */
+function breaks(times: number) {
+  let left = times;
+  return () => {
+    if (left-- > 0) throw new TypeError("network changed");
+    return { done: true };
+  };
 }
 
 describe("an error", () => {
@@ -51,6 +60,31 @@ describe("a call", () => {
     const { api, listener } = listening({ "GET /v1/session": {} });
     await api.call("GET", "/v1/session", { passive: true });
     expect(listener.active).not.toHaveBeenCalled();
+  });
+
+  it("reads once more when its connection breaks", async () => {
+    const { api, server } = listening({ "GET /v1/files": breaks(1) });
+    await expect(api.call("GET", "/v1/files")).resolves.toEqual({ done: true });
+    expect(server.count("GET /v1/files")).toBe(2);
+  });
+
+  it.each([
+    ["a read whose connection breaks again", "GET", 2],
+    ["a change, which may have happened", "POST", 1],
+  ] as const)("gives up %s", async (_what, method, times) => {
+    const { api, server } = listening({ [`${method} /v1/files`]: breaks(times) });
+    await expect(api.call(method, "/v1/files")).rejects.toMatchObject({ status: 0, reason: UNREACHABLE });
+    expect(server.count(`${method} /v1/files`)).toBe(times);
+  });
+
+  it("does not read again what took too long", async () => {
+    const { api, server } = listening({
+      "GET /v1/files": () => {
+        throw new DOMException("", "TimeoutError");
+      },
+    });
+    await expect(api.call("GET", "/v1/files")).rejects.toMatchObject({ reason: UNREACHABLE });
+    expect(server.count("GET /v1/files")).toBe(1);
   });
 
   it("tells the session that it has ended", async () => {
