@@ -143,7 +143,13 @@ class Appender:
             await self._arrived.wait()
             self._arrived.clear()
             while self._queue:
-                await self._commit(self._take())
+                batch = self._take()
+                try:
+                    await self._commit(batch)
+                except self._store.failures as error:
+                    refused, self._queue = [*batch, *self._queue], []  # whoever came meanwhile has waited for the same
+                    for waiting in refused:
+                        _settle(waiting.done, error)
 
     def _take(self) -> list[_Waiting]:
         taken, size = 0, 0
@@ -160,6 +166,8 @@ class Appender:
             async with self._store.begin() as transaction:
                 for waiting in batch:
                     results.append(await _judge(transaction, waiting, signed, apart=apart))  # noqa: PERF401 - in turn
+        except self._store.failures:  # nobody's record: asking again for each of them would take as long each time
+            raise
         except Exception as error:  # noqa: BLE001 - given to the callers, whose chain knows what to say
             if len(batch) > 1 and not isinstance(error, Fault):  # one bad record must not refuse its neighbours
                 for waiting in batch:

@@ -6,6 +6,7 @@ Owns the reading. Opens the transactions that `sql_appending` writes in.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, Table, case, exc, func, select, union_all
 
@@ -16,11 +17,13 @@ from services.audit.tables import ALARMS, BODILESS, ENTRIES, EPOCHS, EVIDENCE, L
 from services.kit.checks import Finding
 from services.kit.clock import Clock, from_milliseconds, milliseconds
 from services.kit.db import Database
-from services.kit.faults import UNAVAILABLE, Fault
 
 
 class SqlLog:
     """The log's records: appended in transactions, read by index, subject or event."""
+
+    failures: ClassVar = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
+    """What a database raises that is away, full or broken, whatever was to be written."""
 
     def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
         """Take the database, and the journal that alarms are recorded in."""
@@ -28,18 +31,9 @@ class SqlLog:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlAppending]:
-        """Open a write transaction.
-
-        Raises:
-            Fault: UNAVAILABLE: the database is away, whatever was to be written.
-        """
-        try:
-            async with self._database.write() as connection:
-                yield SqlAppending(connection, milliseconds(self._clock.now()), self._journal)
-        except (exc.DBAPIError, exc.TimeoutError) as error:
-            if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:
-                raise
-            raise Fault(UNAVAILABLE, retry_after=1) from error
+        """Open a write transaction."""
+        async with self._database.write() as connection:
+            yield SqlAppending(connection, milliseconds(self._clock.now()), self._journal)
 
     async def head(self, producer: str) -> Head | None:
         """Return the producer's current epoch."""

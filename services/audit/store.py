@@ -222,6 +222,10 @@ class Appending(Regaining, Protocol):
 class AppendStore(Protocol):
     """Where records become durable."""
 
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What is raised when a store is away, full or broken: no record is to blame."""
+
     def begin(self) -> AbstractAsyncContextManager[Appending]:
         """Open a transaction: durable when the block ends, undone when it raises."""
 

@@ -127,12 +127,12 @@ class _Steps:
 
 
 class _Rows:
-    """Counts what PostgreSQL reads: the rows that its plans take from tables and indexes."""
+    """Counts what PostgreSQL reads: the rows that its plans, made as in a search, take from tables and indexes."""
 
     a_line = 1
 
     def __init__(self, world: World) -> None:
-        self._database, self._statements = world.database, list[tuple[str, Any]]()
+        self._database, self._index, self._statements = world.database, world.index, list[tuple[str, Any]]()
         event.listen(world.database._reader.sync_engine, "before_cursor_execute", self._keep)
 
     def _keep(self, _connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
@@ -145,7 +145,7 @@ class _Rows:
         self._statements.clear()
         await asking
         total = 0
-        async with self._database.read() as connection:
+        async with self._index._read() as connection:
             for statement, parameters in list(self._statements):
                 explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
                 plan = (await connection.exec_driver_sql(explain, parameters)).scalar_one()

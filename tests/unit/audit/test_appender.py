@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import event as sql_event
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from services.audit import wire
 from services.audit.appender import MAX_WAITING
@@ -169,6 +170,41 @@ async def test_a_failed_commit_is_told_and_nothing_is_kept(world: World, monkeyp
     monkeypatch.undo()
     assert await world.records.size() == 0
     assert await world.append(world.event()) == 1
+
+
+@pytest.mark.parametrize("away", ["the log", "the checkpoints"])
+async def test_a_store_that_is_away_is_waited_for_once_by_all_who_wait(
+    away: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, here = 0, asyncio.Event()
+    error = OperationalError("", {}, ConnectionError("the server does not answer"))
+
+    async def hang(*_: object) -> None:
+        nonlocal waits
+        waits += 1
+        await here.wait()
+        raise error
+
+    @asynccontextmanager
+    async def closed() -> AsyncIterator[None]:
+        yield await hang()
+
+    if away == "the log":
+        monkeypatch.setattr(world.records, "begin", closed)
+    else:
+        monkeypatch.setattr(world.heads, "signed", hang)
+    early = [asyncio.create_task(world.append(world.event(), producer=name)) for name in ("a", "b")]
+    async with asyncio.timeout(10):
+        while not waits:
+            await asyncio.sleep(0.01)
+        late = [asyncio.create_task(world.append(world.event(), producer=name)) for name in ("c", "d", "e")]
+        while len(world.appender._queue) < len(late):
+            await asyncio.sleep(0.01)
+    here.set()
+    assert await asyncio.gather(*early, *late, return_exceptions=True) == [error] * 5
+    assert waits == 1
+    monkeypatch.undo()
+    assert await world.append(world.event(), producer="c") == 1
 
 
 @pytest.mark.clause("P5")
