@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 def _reconciled(channel: grpc.Channel) -> list[reconciliation_pb2.Balance]:
     stub = reconciliation_pb2_grpc.ReconciliationServiceStub(channel)
-    return list(stub.Reconcile(reconciliation_pb2.ReconcileRequest(), timeout=operator_channel.SECONDS).balances)
+    return list(stub.Reconcile(reconciliation_pb2.ReconcileRequest(), timeout=operator_channel.LONG_SECONDS).balances)
 
 
 def _line(balance: reconciliation_pb2.Balance) -> str:

@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _preview(channel: grpc.Channel) -> retention_pb2.PreviewSweepResponse:
     stub = retention_pb2_grpc.RetentionServiceStub(channel)
-    return stub.PreviewSweep(retention_pb2.PreviewSweepRequest(), timeout=operator_channel.SECONDS)
+    return stub.PreviewSweep(retention_pb2.PreviewSweepRequest(), timeout=operator_channel.LONG_SECONDS)
 
 
 def _shown(preview: retention_pb2.PreviewSweepResponse) -> str:

@@ -19,6 +19,8 @@ from deploy.cli.layout import REPOSITORY, Ports
 from services.kit.clients import reason_of
 
 SECONDS = 15.0
+LONG_SECONDS = 600.0
+"""For what reads the whole log: as much as its policy allows."""
 
 
 class RefusedError(Exception):

@@ -15,4 +15,4 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """When the current call must have answered, in seconds of ``Clock.monotonic()``; None when it may take for ever."""
 
 awaited: ContextVar[bool] = ContextVar("awaited", default=False)
-"""Whether somebody waits for what is being done; False for what a service does by itself."""
+"""Whether somebody waits for what is being done; False for what a service does by itself, or an operator gave time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from google.api import annotations_pb2
 from google.protobuf import message_factory
@@ -67,6 +67,7 @@ class Policy:
     any_origin: bool = False
     reserved: bool = False
     authenticates: bool = False
+    within: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         effect=Effect(rule.effect),
         action=rule.action,
         alternatives=tuple(rule.alternatives),
-        fresh_within=source.fresh_within.ToTimedelta().total_seconds() if source.HasField("fresh_within") else None,
+        fresh_within=_seconds(source, "fresh_within"),
         passive=source.passive,
         idempotency_key=source.idempotency_key,
         plain_http=source.transport == policy_pb2.TRANSPORT_HTTP,
@@ -145,7 +146,12 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         any_origin=source.any_origin,
         reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
         authenticates=source.authenticates,
+        within=_seconds(source, "within"),
     )
+
+
+def _seconds(source: policy_pb2.Policy, field: Literal["fresh_within", "within"]) -> float | None:
+    return getattr(source, field).ToTimedelta().total_seconds() if source.HasField(field) else None
 
 
 def _require_whole(name: str, source: policy_pb2.Policy) -> None:
@@ -171,6 +177,7 @@ def _require_whole(name: str, source: policy_pb2.Policy) -> None:
                 "the edge routes no internal class",
                 "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL,
             ),
+            ("only operators wait so long", source.HasField("within") and source.callers != ["operator"]),
             ("only the edge knows browsers", source.authenticates and source.callers != ["envoy"]),
         )
         if bad

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Handlers = Mapping["ServiceDescriptor", object]
 _REQUEST_ID = re.compile(r"[0-9a-f-]{32,36}")
+MOST_SECONDS = 60.0
+"""A call's longest, whatever its caller asks for, unless its policy gives it more."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.max_send_message_length", 4 << 20),
@@ -146,7 +148,7 @@ class Server:
         async def unary(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             call, fault = self._call(method, context), None
             try:
-                async with self._chain.around(call, request, **_seconds(context)):
+                async with self._chain.around(call, request, **_seconds(context, method)):
                     reply: Message = await handle(request, call)
             except Fault as raised:
                 fault = raised
@@ -191,9 +193,9 @@ def make_call(method: Method, peer: Peer, metadata: Mapping[str, str], ids: Ids)
     return Call(method=method, peer=peer, request_id=request_id, trace_id="", origin=origin, metadata=metadata)
 
 
-def _seconds(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, float]:
+def _seconds(context: grpc.aio.ServicerContext[Any, Any], method: Method) -> dict[str, float]:
     remaining = cast("float | None", context.time_remaining())  # None when the client set no deadline
-    return {} if remaining is None else {"seconds": min(remaining, 60.0)}
+    return {} if remaining is None else {"seconds": min(remaining, method.policy.within or MOST_SECONDS)}
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], fault: Fault, call: Call) -> None:

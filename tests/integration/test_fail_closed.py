@@ -31,8 +31,8 @@ from valv.files.v1 import file_pb2
 
 pytestmark = pytest.mark.clause("P5", "ASVS 16.5.3")
 SECONDS = 5.0
-"""What is promised. That the waits of a call add up to less is tested beside them (tests/contract/test_database.py), and
-that all who wait share them in tests/unit/audit/test_appender.py."""
+"""What is promised. That a call's waits add up to less is tested in tests/contract/test_database.py, and that all who
+wait share them in tests/unit/audit/test_appender.py."""
 MACHINE_SECONDS = 2.5
 """What a busy machine may add: no more than one wait, so that two too many are found here, too."""
 AGAIN_SECONDS = 30.0

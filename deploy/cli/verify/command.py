@@ -83,7 +83,9 @@ class _Run:
                 self._report.add(verdict)
         for path in waiting:
             self._report.add(self._proof(path))
-        for verdict in self._history.gaps() if copy is None else self._compare(copy):
+        for verdict in () if copy is None else self._compare(copy):
+            self._report.add(verdict)
+        for verdict in self._history.gaps(alone=copy is None):
             self._report.add(verdict)
 
     def _each(self, path: Path) -> Iterator[Verdict]:
@@ -118,6 +120,8 @@ class _Run:
         yield from self._met(path, found.head)
         if found.said is not None:
             yield from self._met(path, found.said.checkpoint)
+            if found.ahead:
+                self._history.require(found.head, found.said.checkpoint)
 
     def _siem(self, path: Path, parts: list[Path]) -> Iterator[Verdict]:
         for found in siem.verify(path, parts, self._trust, self._meet(path), alone=self._alone):
@@ -164,7 +168,9 @@ class _Run:
         yield from self._whole(copy, found)
         yield from exports
         for path, each in heads:
-            yield _begun(path, each, copy, found)
+            yield (begun := _begun(path, each, copy, found))
+            if begun.state is State.OK:
+                self._history.fit(each)
 
     def _held(self, path: Path, kind: str, head: Checkpoint, text: str) -> Verdict:
         facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}

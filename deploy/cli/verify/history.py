@@ -52,6 +52,8 @@ class History:
         self._heads: dict[tuple[str, int], tuple[str, Checkpoint]] = {}
         self._asked: set[tuple[str, int]] = set()
         self._linked: set[tuple[str, int, int]] = set()
+        self._fitting: set[tuple[str, int]] = set()
+        self._required: set[tuple[str, int, int]] = set()
 
     @property
     def heads(self) -> list[tuple[str, Checkpoint]]:
@@ -69,6 +71,14 @@ class History:
         text = f"the log signed two different trees of {head.size} entries: keep this and {known}, they prove it"
         return Verdict(path, "history", State.BAD, text, {"size": head.size, "other": known})
 
+    def fit(self, head: Checkpoint) -> None:
+        """Keep that the log that is compared with begins with the head's entries."""
+        self._fitting.add((head.origin, head.size))
+
+    def require(self, old: Checkpoint, new: Checkpoint) -> None:
+        """Ask for a proof that the log of `old` went on to `new`."""
+        self._required.add((old.origin, old.size, new.size))
+
     def prove(self, proof: Proof) -> Verdict:
         """Judge a consistency proof by the heads that were met."""
         path, new = proof.path, proof.new
@@ -85,15 +95,25 @@ class History:
         text = f"the log of {new.size} entries begins with the {proof.old} entries of {known[0]}"
         return Verdict(path, "proof", State.OK, text, facts)
 
-    def gaps(self) -> Iterator[Verdict]:
-        """Yield what is not known: of which neighbours among the heads nobody has shown that one continues the other.
+    def gaps(self, *, alone: bool) -> Iterator[Verdict]:
+        """Yield what is not known: of which heads nobody has shown that one continues the other.
 
-        Receipts prove their events without that; checkpoints that were given to be compared do not.
+        Receipts prove their events without that; checkpoints that were given to be compared do not, nor does what was
+        required. `alone`: no copy of the log was there to compare the heads with.
         """
-        for (origin, old), (following, new) in pairwise(sorted(self._heads)):
-            if origin != following or old == 0 or (origin, old, new) in self._linked:
-                continue
-            asked = {(origin, old), (origin, new)} <= self._asked
-            text = f"that the tree of {new} entries continues that of {old} was not shown: give a proof, or --log"
-            path = self._heads[following, new][0]
-            yield Verdict(path, "history", State.OPEN if asked else State.NOTE, text, {"old": old, "new": new})
+        pairs = dict.fromkeys(self._required, State.OPEN)
+        for state, heads in ((State.OPEN, self._asked), (State.NOTE, self._heads)):
+            for (origin, old), (following, new) in pairwise(sorted(heads)):
+                if alone and origin == following:
+                    pairs.setdefault((origin, old, new), state)
+        for (origin, old, new), state in sorted(pairs.items()):
+            if old and not self._shown(origin, old, new):
+                text = f"that the tree of {new} entries continues that of {old} was not shown: give a proof, or --log"
+                yield Verdict(self._heads[origin, new][0], "history", state, text, {"old": old, "new": new})
+
+    def _shown(self, origin: str, old: int, new: int) -> bool:
+        """Tell whether both fit the log that is compared with, or proofs lead from the one to the other."""
+        if old == new or {(origin, old), (origin, new)} <= self._fitting:
+            return True
+        steps = [end for name, start, end in self._linked if (name, start) == (origin, old) and start < end <= new]
+        return any(self._shown(origin, step, new) for step in steps)

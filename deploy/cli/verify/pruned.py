@@ -1,7 +1,8 @@
 """The minimum index of a log's copy (c2sp.org/tlog-tiles, "Pruning"): below it, nothing of the log need be there.
 
 Owns whether it is believed. A number excuses nothing that is missing, whoever wrote it down: the log must say it in an
-entry of its own, which cannot be taken back, and which is under the same root as all the rest.
+entry of its own, which cannot be taken back, and which is under the same root as all the rest, or under a newer one
+that is shown to continue it.
 """
 
 import re
@@ -33,14 +34,20 @@ class Whole:
     """The log's own entry that says so; None in a log that is not pruned."""
 
     @property
+    def ahead(self) -> bool:
+        """Whether the entry that says so is not in the copy yet: believed when the newer tree continues the copy's."""
+        return self.said is not None and self.said.index >= self.head.size
+
+    @property
     def text(self) -> str:
         """What holds."""
         text = f"log {self.head.origin}: all {self.head.size} entries are under its signed root"
         if self.said is None:
             return text
+        entry = f"entry {self.said.index} of a newer tree" if self.ahead else f"its entry {self.said.index}"
         return (
             f"{text}; entries were checked from index {self.minimum} on, "
-            f"those before were withdrawn by the log, as its entry {self.said.index} says"
+            f"those before were withdrawn by the log, as {entry} says"
         )
 
     @property
@@ -54,6 +61,8 @@ def whole(
 ) -> Whole:
     """Check every file of the log under `head`, and its minimum index; also find the roots it had at `sizes`.
 
+    What is `ahead` still needs a proof that ties the newer tree to this one.
+
     Raises:
         BadError: Something is missing that no entry of the log withdrew, or is not the log's.
     """
@@ -64,8 +73,10 @@ def whole(
     roots = log.roots(files, head, {*sizes, known.size}, tell, minimum)
     if roots.get(known.size, known.root) != known.root:
         raise BadError(f"{STATEMENT}: its checkpoint of {known.size} entries is not of this log")
-    _require_entry(files, head.size, said)
-    return Whole(head, roots, minimum, said)
+    found = Whole(head, roots, minimum, said)
+    if not found.ahead:
+        _require_entry(files, head.size, said)
+    return found
 
 
 def _stated(files: Files, head: Checkpoint, trust: Trust) -> tuple[int, receipt.Receipt | None]:
@@ -93,9 +104,7 @@ def _withdrawn(event: dict[str, Any]) -> int | None:
 
 
 def _require_entry(files: Files, size: int, said: receipt.Receipt) -> None:
-    """Check that the copy, where it goes so far, has the entry in its place."""
-    if said.index >= size:
-        return
+    """Check that the copy has the entry in its place."""
     hashes, at = log.level_zero(files, said.index // WIDTH, size), said.index % WIDTH * HASH_BYTES
     if hashes is None or hashes[at : at + HASH_BYTES] != said.leaf:
         raise BadError(f"{STATEMENT}: entry {said.index} of this log is another one")

@@ -3,8 +3,8 @@
 Owns the transaction of each step; what a step changed is counted in it, so that no crash loses a count. Opens no body.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
@@ -22,9 +22,17 @@ from services.audit.tiles import WIDTH
 from services.kit.clock import from_milliseconds, milliseconds
 from services.kit.db import Database
 
-_E, _R = ENTRIES.c, RETENTION.c
+_E, _P, _R = ENTRIES.c, PRUNINGS.c, RETENTION.c
+_LAST_SAID = (
+    select(_P.event_id)
+    .join(ENTRIES, _E.event_id == _P.event_id)
+    .order_by(_P.minimum.desc(), _E.idx.desc())  # in the order of the log: clocks may be wrong
+    .limit(1)
+)
 _GOING = ""
 """In place of a month: the bundle's object is to be deleted."""
+_STRETCH = 1 << 20
+"""Entries that one statement counts among: a large log takes many statements, and none of them long."""
 
 
 class SqlSweep:
@@ -124,26 +132,18 @@ class SqlSweep:
             kept = row.kept_from if row.kept_from is not None else row.expired_below
             minimum = min(row.expired_below, kept - kept % WIDTH)
             minimum = max(minimum, row.minimum)
-            said = select(func.max(PRUNINGS.c.said_ms)).where(PRUNINGS.c.minimum == minimum)
-            last = (await connection.execute(said)).scalar_one()
-            if minimum and (last is None or last <= milliseconds(now - SAID_AGAIN)):
+            lately = select(_P.event_id).where((_P.minimum == minimum) & _said_within(SAID_AGAIN, now))
+            if minimum and (await connection.execute(lately)).first() is None:
                 await connection.execute(update(RETENTION).values(minimum=minimum))
-                spent = PRUNINGS.c.said_ms < milliseconds(now - 2 * SAID_AGAIN)
+                spent = ~_said_within(2 * SAID_AGAIN, now) & (_P.event_id != _LAST_SAID.scalar_subquery())
                 await connection.execute(delete(PRUNINGS).where(spent))
                 event_id = await self._journal.pruned(connection, minimum)
                 values = {"event_id": event_id, "minimum": minimum, "said_ms": milliseconds(now)}
                 await connection.execute(insert(PRUNINGS).values(values))
 
     async def said(self, size: int) -> Said | None:
-        """Return the highest minimum index that one of the first `size` entries of the log says, and the latest to."""
-        columns = PRUNINGS.c
-        query = (
-            select(columns.minimum, columns.event_id)
-            .join(ENTRIES, _E.event_id == columns.event_id)
-            .where(_E.idx < size)
-            .order_by(columns.minimum.desc(), columns.said_ms.desc())
-            .limit(1)
-        )
+        """Return the highest minimum index that one of the first `size` entries of the log says, and the last to."""
+        query = _LAST_SAID.with_only_columns(_P.minimum, _P.event_id).where(_E.idx < size)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         return Said(*row) if row is not None else None
@@ -169,12 +169,15 @@ class SqlSweep:
             if cold_before is not None:
                 cold = await _first_younger(connection, cold, milliseconds(cold_before))
             over = await _first_younger(connection, state.expired_below, milliseconds(keep_before))
-            range_ = (_E.idx >= state.expired_below) & (_E.idx < over)
             covered = or_(*(_covers(hold) for hold in holds)) if holds else ~true()
-            counts = select(func.count()).select_from(ENTRIES)
-            expired = (await connection.execute(counts.where(range_))).scalar_one()
-            held = (await connection.execute(counts.where(range_ & covered))).scalar_one()
+            expired = await _count(connection, state.expired_below, over, true())
+            held = await _count(connection, state.expired_below, over, covered)
         return Preview((cold - state.cold_below) // WIDTH, expired, held)
+
+
+def _said_within(period: timedelta, now: datetime) -> ColumnElement[bool]:
+    """Tell that it was said not longer ago, nor, by a clock that was ahead, in a time further off."""
+    return (_P.said_ms > milliseconds(now - period)) & (_P.said_ms < milliseconds(now + period))
 
 
 def _within(number: int) -> ColumnElement[bool]:
@@ -195,7 +198,19 @@ def _covers(hold: Hold) -> ColumnElement[bool]:
 
 async def _first_younger(connection: AsyncConnection, start: int, before_ms: int) -> int:
     """Return the first index of the first bundle from `start` on that is not whole, or not older than that."""
-    young = select(func.min(_E.idx)).where((_E.idx >= start) & (_E.arrived_ms >= before_ms))
-    found = (await connection.execute(young)).scalar_one()
-    end = found if found is not None else (await connection.execute(select(LOG_STATE.c.size))).scalar_one()
-    return max(start, int(end) - int(end) % WIDTH)
+    end = int((await connection.execute(select(LOG_STATE.c.size))).scalar_one())
+    for stretch in _stretches(start, end):
+        young = select(func.min(_E.idx)).where(stretch & (_E.arrived_ms >= before_ms))
+        if (found := (await connection.execute(young)).scalar_one()) is not None:
+            end = int(found)
+            break
+    return max(start, end - end % WIDTH)
+
+
+async def _count(connection: AsyncConnection, start: int, end: int, wanted: ColumnElement[bool]) -> int:
+    counts = (select(func.count()).select_from(ENTRIES).where(each & wanted) for each in _stretches(start, end))
+    return sum([int((await connection.execute(count)).scalar_one()) for count in counts])
+
+
+def _stretches(start: int, end: int) -> Iterator[ColumnElement[bool]]:
+    return (_E.idx.between(at, min(at + _STRETCH, end) - 1) for at in range(start, end, _STRETCH))

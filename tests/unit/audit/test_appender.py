@@ -15,6 +15,7 @@ from services.audit import wire
 from services.audit.appender import MAX_WAITING
 from services.audit.tables import ALARMS
 from services.kit.faults import Fault
+from tests.support.followers import until
 from tests.unit.audit.world import World, make_world
 from valv.audit.v1 import event_pb2
 
@@ -176,32 +177,31 @@ async def test_a_failed_commit_is_told_and_nothing_is_kept(world: World, monkeyp
 async def test_a_store_that_is_away_is_waited_for_once_by_all_who_wait(
     away: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits, here = 0, asyncio.Event()
+    waits, asked, here = 0, asyncio.Event(), asyncio.Event()
     error = OperationalError("", {}, ConnectionError("the server does not answer"))
 
-    async def hang(*_: object) -> None:
+    async def hang() -> None:
         nonlocal waits
         waits += 1
+        asked.set()
         await here.wait()
         raise error
 
     @asynccontextmanager
     async def closed() -> AsyncIterator[None]:
-        yield await hang()
+        await hang()
+        yield
 
     if away == "the log":
         monkeypatch.setattr(world.records, "begin", closed)
     else:
         monkeypatch.setattr(world.heads, "signed", hang)
-    early = [asyncio.create_task(world.append(world.event(), producer=name)) for name in ("a", "b")]
-    async with asyncio.timeout(10):
-        while not waits:
-            await asyncio.sleep(0.01)
-        late = [asyncio.create_task(world.append(world.event(), producer=name)) for name in ("c", "d", "e")]
-        while len(world.appender._queue) < len(late):
-            await asyncio.sleep(0.01)
+    early = asyncio.create_task(world.append(world.event(), producer="a"))
+    await asked.wait()
+    late = [asyncio.create_task(world.append(world.event(), producer=name)) for name in ("b", "c", "d")]
+    await until(lambda: len(world.appender._queue) >= len(late))
     here.set()
-    assert await asyncio.gather(*early, *late, return_exceptions=True) == [error] * 5
+    assert await asyncio.gather(early, *late, return_exceptions=True) == [error] * 4
     assert waits == 1
     monkeypatch.undo()
     assert await world.append(world.event(), producer="c") == 1

@@ -22,7 +22,7 @@ from services.audit.receipt import Opening, write
 from services.audit.retention.minimum import SAID_AGAIN
 from services.audit.retention.policy import RetentionConfig
 from services.audit.tiles import ENTRIES, WIDTH, Tile, join_entries, join_hashes, split_entries, split_hashes, tile_at
-from services.audit.tree import Edge
+from services.audit.tree import Edge, TreeReader
 from services.kit.event import Actor, ActorKind
 from tests.unit.audit.exporting import Collector, advance, drain, exporter, relay
 from tests.unit.audit.test_holds import recorded
@@ -155,6 +155,30 @@ async def test_the_log_says_again_what_it_withdrew_before_that_is_forgotten(worl
     assert said.count(MINIMUM) == -(-500 // SAID_AGAIN.days)
 
 
+async def test_a_clock_that_was_ahead_keeps_the_log_from_saying_it_no_longer(world: World) -> None:
+    async def day(days: float) -> bytes:
+        world.clock.advance(days * DAY)
+        await world.sweeper(PRUNING).sweep(always)
+        statement = await world.minimum(prune=True).statement()
+        await relay(world)
+        await advance(world)
+        return statement
+
+    await world.fill(600, world.ids.new("usr"))
+    await world.sign()
+    await day(400)
+    assert (await day(100)).startswith(b"512\n"), "what is not said again yet was said"
+    world.clock.set(world.clock.now() - timedelta(days=100))
+    before = len(await recorded(world, "audit.retention.prune"))
+    for _ in range(80):
+        assert (await day(1)).startswith(b"512\n")
+    said = await recorded(world, "audit.retention.prune")
+    assert len(said) - before == 80 // SAID_AGAIN.days
+    newest = await world.sweeps.said((await world.signed()).size)
+    assert newest is not None
+    assert newest.event_id == said[-1].event_id
+
+
 def _raise(pruned: Pruned) -> None:
     """Withdraw another bundle, and write a larger number over what the log said."""
     pruned.say(pruned.said.replace(b"512", b"768", 1))
@@ -250,14 +274,35 @@ def test_what_is_left_of_what_was_withdrawn_is_checked_too(pruned: Pruned) -> No
         assert pruned.verdict() == 0, name
 
 
-async def test_a_copy_that_was_begun_before_the_log_said_so_holds(
+async def test_a_copy_that_was_begun_before_the_log_said_so_is_left_open_until_the_newer_tree_is_shown_to_continue_it(
     pruned: Pruned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    size = int(pruned.before.split(b"\n")[1])
-    older = await copied(pruned.world, tmp_path / "older", size)
+    world, key = pruned.world, pruned.world.signer.verifier.vkey
+    size, newer = int(pruned.before.split(b"\n")[1]), (await pruned.world.signed()).size
+    older = await copied(world, tmp_path / "older", size)
     (older / "checkpoint").write_bytes(pruned.before)
-    assert verify(older, key=pruned.world.signer.verifier.vkey) == 0
-    assert "NOTE" in capsys.readouterr().out, "nobody has shown that the newer checkpoint continues this one"
+    assert verify(older, key=key) == 2
+    told = capsys.readouterr().out
+    assert "of a newer tree says" in told
+    assert f"OPEN {older}: that the tree of {newer} entries continues that of {size} was not shown" in told
+    assert verify(older / "checkpoint", "--log", older, key=key) == 2
+
+    lines = [base64.b64encode(each).decode() for each in await TreeReader(world.tiles, newer).consistency(size)]
+    note = (world.folder / "log/checkpoint").read_bytes()
+    for hashes, code in ((lines, 0), (lines[::-1], 1)):
+        (proof := tmp_path / "proof").write_bytes("\n".join([f"old {size}", *hashes, "", ""]).encode() + note)
+        assert verify(older, proof, key=key) == code
+        assert verify(older / "checkpoint", proof, "--log", older, key=key) == 1, "the proof's tree is beyond this copy"
+    assert verify(older, "--log", pruned.root, key=key) == 0
+
+
+async def test_a_receipt_between_two_checkpoints_does_not_tie_them(pruned: Pruned, tmp_path: Path) -> None:
+    world, old, new = pruned.world, tmp_path / "old", tmp_path / "new"
+    root = merkle.root([merkle.leaf_hash(entry) for entry in await world.records.entries(0, 600)])
+    old.write_bytes(world.signer.sign(f"{ORIGIN}\n600\n{base64.b64encode(root).decode()}\n"))
+    new.write_bytes(pruned.before)
+    (between := tmp_path / "said.tlog-proof").write_bytes(pruned.first.partition(b"\n\n")[2])
+    assert verify(old, new, between, key=world.signer.verifier.vkey) == 2
 
 
 async def test_checkpoints_are_compared_where_the_log_still_tells(pruned: Pruned, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from deploy.cli.verify import receipt
 from deploy.cli.verify.note import parse_key
 from deploy.cli.verify.trust import Trust
 from services.audit.place import PlaceConfig
+from services.audit.retention import sql_sweep
 from services.audit.retention.cold import ColdBodies, ColdError
 from services.audit.retention.cold_directory import ColdDirectory
 from services.audit.retention.policy import RetentionConfig, months_before
@@ -286,7 +287,11 @@ async def test_without_a_policy_nothing_is_withdrawn(world: World, anna: str) ->
     assert await world.minimum(prune=True).hides(Tile(0, 0))
 
 
-async def test_a_dry_run_tells_what_a_sweep_will_do_and_changes_nothing(world: World, anna: str) -> None:
+@pytest.mark.parametrize("stretch", [100, 1 << 20])
+async def test_a_dry_run_tells_what_a_sweep_will_do_and_changes_nothing(
+    stretch: int, world: World, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_sweep, "_STRETCH", stretch)
     bo = world.ids.new("usr")
     await old(world, anna, 100, days=0)
     await old(world, bo, 412, days=300)

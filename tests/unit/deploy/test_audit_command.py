@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli import audit
+from deploy.cli import audit, operator_channel
+from services.kit.policy import methods_of
+from valv.audit.v1 import reconciliation_pb2, retention_pb2
 
 
 def test_a_hold_is_on_one_thing_and_times_have_offsets(tmp_path: Path) -> None:
@@ -25,6 +27,13 @@ def test_without_a_certificate_nothing_is_asked(tmp_path: Path, capsys: pytest.C
     for words in (["hold", "list"], ["retention", "--dry-run"], ["remains", "usr_x"], ["reconcile"]):
         assert audit.main([*words, "--certificate", str(tmp_path / "no.pem")]) == 1
         assert "cannot read" in capsys.readouterr().err
+
+
+def test_what_reads_the_whole_log_is_given_the_time_that_its_policy_gives() -> None:
+    services = (reconciliation_pb2.DESCRIPTOR, "ReconciliationService"), (retention_pb2.DESCRIPTOR, "RetentionService")
+    methods = {each.name: each for file, name in services for each in methods_of(file.services_by_name[name])}
+    long = {name: each.policy.within for name, each in methods.items() if each.policy.within is not None}
+    assert long == dict.fromkeys(("reconcile", "preview_sweep"), operator_channel.LONG_SECONDS)
 
 
 def test_a_sweep_cannot_be_ordered(tmp_path: Path) -> None:

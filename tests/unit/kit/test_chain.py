@@ -21,6 +21,7 @@ from services.kit.ids import Ids
 from services.kit.origin import Origin
 from services.kit.outbox import Outbox
 from services.kit.policy import Method, methods_of
+from services.kit.postgres import ALONE, AWAITED, Patience, patience
 from services.kit.refusals import WINDOW_SECONDS, Refusals
 from services.kit.telemetry import Log
 from services.kit.tls import Peer
@@ -118,6 +119,17 @@ async def test_a_transaction_that_cannot_be_begun_is_a_store_that_is_away(bench:
     with pytest.raises(Fault) as error:
         await bench.run(bench.call(DELETE), write)
     assert error.value.reason is AUDIT_UNAVAILABLE  # its refusal cannot be recorded either
+
+
+async def test_a_store_is_waited_for_longer_where_the_policy_gives_time(bench: Bench) -> None:
+    waited: list[Patience] = []
+
+    async def read(_call: Call) -> None:
+        waited.append(patience())
+
+    for given in (LIST, replace(LIST, policy=replace(LIST.policy, within=600.0))):
+        await bench.run(bench.call(given), read)
+    assert waited == [AWAITED, ALONE]
 
 
 async def _things(bench: Bench) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.duration_pb2 import Duration
 
 from services.kit.policy import DEFAULT_REQUEST_BYTES, Effect, PolicyError, RateClass, Subject, methods_of
 from valv.auth.v1 import account_pb2
@@ -68,6 +69,7 @@ def test_a_method_without_a_policy_does_not_start() -> None:
         ({"audit": policy_pb2.AuditRule()}, "no effect"),
         ({"audit": policy_pb2.AuditRule(effect=policy_pb2.EFFECT_WRITE)}, "no action"),
         ({"audit": policy_pb2.AuditRule(effect=policy_pb2.EFFECT_UNRECORDED)}, "no reason for keeping no record"),
+        ({"within": Duration(seconds=600)}, "only operators wait so long"),
         ({"subject": policy_pb2.SUBJECT_CUSTOMER, "callers": ["shop"]}, "customers come only through the edge"),
     ],
 )

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"valv/audit/v1/reconciliation.proto\x12\rvalv.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"\x12\n\x10ReconcileRequest\"=\n\x11ReconcileResponse\x12(\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x16.valv.audit.v1.Balance\"\xb1\x02\n\x07\x42\x61lance\x12\x10\n\x08producer\x18\x01 \x01(\t\x12/\n\x07verdict\x18\x02 \x01(\x0e\x32\x1e.valv.audit.v1.Balance.Verdict\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x04\x12\x14\n\x0cstated_count\x18\x05 \x01(\x04\x12\x12\n\nheld_count\x18\x06 \x01(\x04\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n\x0eVERDICT_AGREES\x10\x01\x12\x13\n\x0fVERDICT_DIFFERS\x10\x02\x12\x0f\n\x0bVERDICT_OLD\x10\x03\x12\x12\n\x0eVERDICT_SILENT\x10\x04\x32\x9a\x01\n\x15ReconciliationService\x12\x80\x01\n\tReconcile\x12\x1f.valv.audit.v1.ReconcileRequest\x1a .valv.audit.v1.ReconcileResponse\"0\xca\xda\x18,\n\x08operator\x10\x03 \x05*\x1c\n\x18\x61udit.reconciliation.run\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"valv/audit/v1/reconciliation.proto\x12\rvalv.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvalv/options/v1/policy.proto\"\x12\n\x10ReconcileRequest\"=\n\x11ReconcileResponse\x12(\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x16.valv.audit.v1.Balance\"\xb1\x02\n\x07\x42\x61lance\x12\x10\n\x08producer\x18\x01 \x01(\t\x12/\n\x07verdict\x18\x02 \x01(\x0e\x32\x1e.valv.audit.v1.Balance.Verdict\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x04\x12\x14\n\x0cstated_count\x18\x05 \x01(\x04\x12\x12\n\nheld_count\x18\x06 \x01(\x04\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n\x0eVERDICT_AGREES\x10\x01\x12\x13\n\x0fVERDICT_DIFFERS\x10\x02\x12\x0f\n\x0bVERDICT_OLD\x10\x03\x12\x12\n\x0eVERDICT_SILENT\x10\x04\x32\x9f\x01\n\x15ReconciliationService\x12\x85\x01\n\tReconcile\x12\x1f.valv.audit.v1.ReconcileRequest\x1a .valv.audit.v1.ReconcileResponse\"5\xca\xda\x18\x31\n\x08operator\x10\x03 \x05*\x1c\n\x18\x61udit.reconciliation.run\x10\x01r\x03\x08\xd8\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'valv.audit.v1.reconciliatio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECONCILIATIONSERVICE'].methods_by_name['Reconcile']._loaded_options = None
-  _globals['_RECONCILIATIONSERVICE'].methods_by_name['Reconcile']._serialized_options = b'\312\332\030,\n\010operator\020\003 \005*\034\n\030audit.reconciliation.run\020\001'
+  _globals['_RECONCILIATIONSERVICE'].methods_by_name['Reconcile']._serialized_options = b'\312\332\0301\n\010operator\020\003 \005*\034\n\030audit.reconciliation.run\020\001r\003\010\330\004'
   _globals['_RECONCILEREQUEST']._serialized_start=116
   _globals['_RECONCILEREQUEST']._serialized_end=134
   _globals['_RECONCILERESPONSE']._serialized_start=136
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BALANCE_VERDICT']._serialized_start=393
   _globals['_BALANCE_VERDICT']._serialized_end=505
   _globals['_RECONCILIATIONSERVICE']._serialized_start=508
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=662
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=667
 # @@protoc_insertion_point(module_scope)

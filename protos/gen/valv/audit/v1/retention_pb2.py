@@ -27,7 +27,7 @@ from valv.audit.v1 import event_pb2 as valv_dot_audit_dot_v1_dot_event__pb2
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvalv/audit/v1/retention.proto\x12\rvalv.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\"\x15\n\x13PreviewSweepRequest\"\xd4\x01\n\x14PreviewSweepResponse\x12\x13\n\x0bkeep_months\x18\x01 \x01(\x05\x12\x16\n\x0e\x61t_hand_months\x18\x02 \x01(\x05\x12\x33\n\x0flast_sweep_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rminimum_index\x18\x04 \x01(\x04\x12\x14\n\x0c\x63old_bundles\x18\x05 \x01(\x04\x12\x17\n\x0f\x65xpired_entries\x18\x06 \x01(\x04\x12\x14\n\x0cheld_entries\x18\x07 \x01(\x04\"O\n\x12ListRemainsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x13ListRemainsResponse\x12&\n\x07remains\x18\x01 \x03(\x0b\x32\x15.valv.audit.v1.Remain\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x06Remain\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x08\x32\xa0\x02\n\x10RetentionService\x12\x88\x01\n\x0cPreviewSweep\x12\".valv.audit.v1.PreviewSweepRequest\x1a#.valv.audit.v1.PreviewSweepResponse\"/\xca\xda\x18+\n\x08operator\x10\x03 \x05*\x1b\n\x17\x61udit.retention.preview\x10\x01\x12\x80\x01\n\x0bListRemains\x12!.valv.audit.v1.ListRemainsRequest\x1a\".valv.audit.v1.ListRemainsResponse\"*\xca\xda\x18&\n\x08operator\x10\x03 \x05*\x16\n\x12\x61udit.remains.list\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvalv/audit/v1/retention.proto\x12\rvalv.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19valv/audit/v1/event.proto\x1a\x1cvalv/options/v1/policy.proto\"\x15\n\x13PreviewSweepRequest\"\xd4\x01\n\x14PreviewSweepResponse\x12\x13\n\x0bkeep_months\x18\x01 \x01(\x05\x12\x16\n\x0e\x61t_hand_months\x18\x02 \x01(\x05\x12\x33\n\x0flast_sweep_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rminimum_index\x18\x04 \x01(\x04\x12\x14\n\x0c\x63old_bundles\x18\x05 \x01(\x04\x12\x17\n\x0f\x65xpired_entries\x18\x06 \x01(\x04\x12\x14\n\x0cheld_entries\x18\x07 \x01(\x04\"O\n\x12ListRemainsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x13ListRemainsResponse\x12&\n\x07remains\x18\x01 \x03(\x0b\x32\x15.valv.audit.v1.Remain\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x06Remain\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.valv.audit.v1.Event\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x08\x32\xa5\x02\n\x10RetentionService\x12\x8d\x01\n\x0cPreviewSweep\x12\".valv.audit.v1.PreviewSweepRequest\x1a#.valv.audit.v1.PreviewSweepResponse\"4\xca\xda\x18\x30\n\x08operator\x10\x03 \x05*\x1b\n\x17\x61udit.retention.preview\x10\x01r\x03\x08\xd8\x04\x12\x80\x01\n\x0bListRemains\x12!.valv.audit.v1.ListRemainsRequest\x1a\".valv.audit.v1.ListRemainsResponse\"*\xca\xda\x18&\n\x08operator\x10\x03 \x05*\x16\n\x12\x61udit.remains.list\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'valv.audit.v1.retention_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RETENTIONSERVICE'].methods_by_name['PreviewSweep']._loaded_options = None
-  _globals['_RETENTIONSERVICE'].methods_by_name['PreviewSweep']._serialized_options = b'\312\332\030+\n\010operator\020\003 \005*\033\n\027audit.retention.preview\020\001'
+  _globals['_RETENTIONSERVICE'].methods_by_name['PreviewSweep']._serialized_options = b'\312\332\0300\n\010operator\020\003 \005*\033\n\027audit.retention.preview\020\001r\003\010\330\004'
   _globals['_RETENTIONSERVICE'].methods_by_name['ListRemains']._loaded_options = None
   _globals['_RETENTIONSERVICE'].methods_by_name['ListRemains']._serialized_options = b'\312\332\030&\n\010operator\020\003 \005*\026\n\022audit.remains.list\020\001'
   _globals['_PREVIEWSWEEPREQUEST']._serialized_start=138
@@ -49,5 +49,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMAIN']._serialized_start=545
   _globals['_REMAIN']._serialized_end=637
   _globals['_RETENTIONSERVICE']._serialized_start=640
-  _globals['_RETENTIONSERVICE']._serialized_end=928
+  _globals['_RETENTIONSERVICE']._serialized_end=933
 # @@protoc_insertion_point(module_scope)

@@ -26,23 +26,23 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/options/v1/policy.proto\x12\x0fvalv.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x90\x03\n\x06Policy\x12\x0f\n\x07\x63\x61llers\x18\x01 \x03(\t\x12)\n\x07subject\x18\x02 \x01(\x0e\x32\x18.valv.options.v1.Subject\x12/\n\x0c\x66resh_within\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04rate\x18\x04 \x01(\x0e\x32\x1a.valv.options.v1.RateClass\x12)\n\x05\x61udit\x18\x05 \x01(\x0b\x32\x1a.valv.options.v1.AuditRule\x12\x0f\n\x07passive\x18\x06 \x01(\x08\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\x08\x12-\n\ttransport\x18\x08 \x01(\x0e\x32\x1a.valv.options.v1.Transport\x12\x19\n\x11max_request_bytes\x18\t \x01(\x04\x12\x13\n\x0bmedia_types\x18\n \x03(\t\x12\x12\n\nany_origin\x18\x0b \x01(\x08\x12\x10\n\x08reserved\x18\x0c \x01(\x08\x12\x15\n\rauthenticates\x18\r \x01(\x08\"k\n\tAuditRule\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.valv.options.v1.Effect\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x14\n\x0c\x61lternatives\x18\x04 \x03(\t*w\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x12\n\x0eSUBJECT_NOBODY\x10\x01\x12\x14\n\x10SUBJECT_CUSTOMER\x10\x02\x12\x14\n\x10SUBJECT_OPERATOR\x10\x03\x12\x13\n\x0fSUBJECT_SERVICE\x10\x04*Z\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_READ\x10\x01\x12\x10\n\x0c\x45\x46\x46\x45\x43T_WRITE\x10\x02\x12\x15\n\x11\x45\x46\x46\x45\x43T_UNRECORDED\x10\x03*\xa4\x01\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_CLASS_PUBLIC\x10\x01\x12\x19\n\x15RATE_CLASS_CREDENTIAL\x10\x02\x12\x17\n\x13RATE_CLASS_CUSTOMER\x10\x03\x12\x17\n\x13RATE_CLASS_TRANSFER\x10\x04\x12\x17\n\x13RATE_CLASS_INTERNAL\x10\x05*:\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRANSPORT_HTTP\x10\x01:I\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0b\x32\x17.valv.options.v1.Policyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvalv/options/v1/policy.proto\x12\x0fvalv.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbb\x03\n\x06Policy\x12\x0f\n\x07\x63\x61llers\x18\x01 \x03(\t\x12)\n\x07subject\x18\x02 \x01(\x0e\x32\x18.valv.options.v1.Subject\x12/\n\x0c\x66resh_within\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04rate\x18\x04 \x01(\x0e\x32\x1a.valv.options.v1.RateClass\x12)\n\x05\x61udit\x18\x05 \x01(\x0b\x32\x1a.valv.options.v1.AuditRule\x12\x0f\n\x07passive\x18\x06 \x01(\x08\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\x08\x12-\n\ttransport\x18\x08 \x01(\x0e\x32\x1a.valv.options.v1.Transport\x12\x19\n\x11max_request_bytes\x18\t \x01(\x04\x12\x13\n\x0bmedia_types\x18\n \x03(\t\x12\x12\n\nany_origin\x18\x0b \x01(\x08\x12\x10\n\x08reserved\x18\x0c \x01(\x08\x12\x15\n\rauthenticates\x18\r \x01(\x08\x12)\n\x06within\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\"k\n\tAuditRule\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.valv.options.v1.Effect\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x14\n\x0c\x61lternatives\x18\x04 \x03(\t*w\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x12\n\x0eSUBJECT_NOBODY\x10\x01\x12\x14\n\x10SUBJECT_CUSTOMER\x10\x02\x12\x14\n\x10SUBJECT_OPERATOR\x10\x03\x12\x13\n\x0fSUBJECT_SERVICE\x10\x04*Z\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_READ\x10\x01\x12\x10\n\x0c\x45\x46\x46\x45\x43T_WRITE\x10\x02\x12\x15\n\x11\x45\x46\x46\x45\x43T_UNRECORDED\x10\x03*\xa4\x01\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_CLASS_PUBLIC\x10\x01\x12\x19\n\x15RATE_CLASS_CREDENTIAL\x10\x02\x12\x17\n\x13RATE_CLASS_CUSTOMER\x10\x03\x12\x17\n\x13RATE_CLASS_TRANSFER\x10\x04\x12\x17\n\x13RATE_CLASS_INTERNAL\x10\x05*:\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRANSPORT_HTTP\x10\x01:I\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0b\x32\x17.valv.options.v1.Policyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'valv.options.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBJECT']._serialized_start=627
-  _globals['_SUBJECT']._serialized_end=746
-  _globals['_EFFECT']._serialized_start=748
-  _globals['_EFFECT']._serialized_end=838
-  _globals['_RATECLASS']._serialized_start=841
-  _globals['_RATECLASS']._serialized_end=1005
-  _globals['_TRANSPORT']._serialized_start=1007
-  _globals['_TRANSPORT']._serialized_end=1065
+  _globals['_SUBJECT']._serialized_start=670
+  _globals['_SUBJECT']._serialized_end=789
+  _globals['_EFFECT']._serialized_start=791
+  _globals['_EFFECT']._serialized_end=881
+  _globals['_RATECLASS']._serialized_start=884
+  _globals['_RATECLASS']._serialized_end=1048
+  _globals['_TRANSPORT']._serialized_start=1050
+  _globals['_TRANSPORT']._serialized_end=1108
   _globals['_POLICY']._serialized_start=116
-  _globals['_POLICY']._serialized_end=516
-  _globals['_AUDITRULE']._serialized_start=518
-  _globals['_AUDITRULE']._serialized_end=625
+  _globals['_POLICY']._serialized_end=559
+  _globals['_AUDITRULE']._serialized_start=561
+  _globals['_AUDITRULE']._serialized_end=668
 # @@protoc_insertion_point(module_scope)

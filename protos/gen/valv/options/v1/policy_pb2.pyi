@@ -160,6 +160,7 @@ class Policy(_message.Message):
     ANY_ORIGIN_FIELD_NUMBER: _builtins.int
     RESERVED_FIELD_NUMBER: _builtins.int
     AUTHENTICATES_FIELD_NUMBER: _builtins.int
+    WITHIN_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """As whom the call acts."""
     rate: Global___RateClass.ValueType
@@ -207,6 +208,13 @@ class Policy(_message.Message):
         application/json where there is a body; "*/*" admits any.
         """
 
+    @_builtins.property
+    def within(self) -> _duration_pb2.Duration:
+        """The longest that the caller may wait, for operators' calls that read a whole
+        store: their statements may take as long as what a service does by itself.
+        Absent: a minute.
+        """
+
     def __init__(
         self,
         *,
@@ -223,10 +231,11 @@ class Policy(_message.Message):
         any_origin: _builtins.bool = ...,
         reserved: _builtins.bool = ...,
         authenticates: _builtins.bool = ...,
+        within: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "fresh_within", b"fresh_within"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "fresh_within", b"fresh_within", "within", b"within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "authenticates", b"authenticates", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "reserved", b"reserved", "subject", b"subject", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_origin", b"any_origin", "audit", b"audit", "authenticates", b"authenticates", "callers", b"callers", "fresh_within", b"fresh_within", "idempotency_key", b"idempotency_key", "max_request_bytes", b"max_request_bytes", "media_types", b"media_types", "passive", b"passive", "rate", b"rate", "reserved", b"reserved", "subject", b"subject", "transport", b"transport", "within", b"within"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
