@@ -71,7 +71,7 @@ class Chain:
             Fault: Whatever went wrong, already recorded and logged.
         """
         context.request_id.set(call.request_id)
-        context.awaited.set(call.method.policy.within is None)
+        context.awaited.set(call.method.policy.within == 0)
         context.deadline.set(None if seconds is None else self._clock.monotonic() + seconds)
         started = self._clock.monotonic()
         outcome = "CANCELLED"

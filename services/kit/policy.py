@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from google.api import annotations_pb2
 from google.protobuf import message_factory
@@ -67,7 +67,7 @@ class Policy:
     any_origin: bool = False
     reserved: bool = False
     authenticates: bool = False
-    within: float | None = None
+    within: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         effect=Effect(rule.effect),
         action=rule.action,
         alternatives=tuple(rule.alternatives),
-        fresh_within=_seconds(source, "fresh_within"),
+        fresh_within=source.fresh_within.ToTimedelta().total_seconds() if source.HasField("fresh_within") else None,
         passive=source.passive,
         idempotency_key=source.idempotency_key,
         plain_http=source.transport == policy_pb2.TRANSPORT_HTTP,
@@ -146,39 +146,29 @@ def _policy(name: str, source: policy_pb2.Policy) -> Policy:
         any_origin=source.any_origin,
         reserved=source.reserved or source.subject == policy_pb2.SUBJECT_OPERATOR,
         authenticates=source.authenticates,
-        within=_seconds(source, "within"),
+        within=source.within.seconds,
     )
 
 
-def _seconds(source: policy_pb2.Policy, field: Literal["fresh_within", "within"]) -> float | None:
-    return getattr(source, field).ToTimedelta().total_seconds() if source.HasField(field) else None
-
-
 def _require_whole(name: str, source: policy_pb2.Policy) -> None:
-    rule = source.audit
+    rule, callers = source.audit, source.callers
     wrong = [
         text
         for text, bad in (
-            ("no callers", not source.callers),
+            ("no callers", not callers),
             ("no subject", not source.subject),
             ("no rate class", not source.rate),
             ("no effect", not rule.effect),
             ("no action", rule.effect != policy_pb2.EFFECT_UNRECORDED and not rule.action),
             ("no reason for keeping no record", rule.effect == policy_pb2.EFFECT_UNRECORDED and not rule.because),
-            (
-                "customers come only through the edge",
-                source.subject == policy_pb2.SUBJECT_CUSTOMER and source.callers != ["envoy"],
-            ),
+            ("customers come only by the edge", source.subject == policy_pb2.SUBJECT_CUSTOMER and callers != ["envoy"]),
             (
                 "operators come only with their own certificate",
-                (source.subject == policy_pb2.SUBJECT_OPERATOR) != (source.callers == ["operator"]),
+                (source.subject == policy_pb2.SUBJECT_OPERATOR) != (callers == ["operator"]),
             ),
-            (
-                "the edge routes no internal class",
-                "envoy" in source.callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL,
-            ),
-            ("only operators wait so long", source.HasField("within") and source.callers != ["operator"]),
-            ("only the edge knows browsers", source.authenticates and source.callers != ["envoy"]),
+            ("the edge routes no internal class", "envoy" in callers and source.rate == policy_pb2.RATE_CLASS_INTERNAL),
+            ("only operators wait so long", source.within.seconds and callers != ["operator"]),
+            ("only the edge knows browsers", source.authenticates and callers != ["envoy"]),
         )
         if bad
     ]

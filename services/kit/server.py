@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 Handlers = Mapping["ServiceDescriptor", object]
 _REQUEST_ID = re.compile(r"[0-9a-f-]{32,36}")
-MOST_SECONDS = 60.0
-"""A call's longest, whatever its caller asks for, unless its policy gives it more."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.max_send_message_length", 4 << 20),
@@ -195,7 +193,7 @@ def make_call(method: Method, peer: Peer, metadata: Mapping[str, str], ids: Ids)
 
 def _seconds(context: grpc.aio.ServicerContext[Any, Any], method: Method) -> dict[str, float]:
     remaining = cast("float | None", context.time_remaining())  # None when the client set no deadline
-    return {} if remaining is None else {"seconds": min(remaining, method.policy.within or MOST_SECONDS)}
+    return {} if remaining is None else {"seconds": min(remaining, method.policy.within or 60.0)}
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], fault: Fault, call: Call) -> None:

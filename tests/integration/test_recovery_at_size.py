@@ -10,7 +10,8 @@ from tests.integration.audit_stage import stage
 from tests.integration.recovery_stage import lose_and_recover, producers
 
 LOST = 6000
-MOST_SECONDS = 60
+MOST_TIMES = 6
+"""At most so many times as long as it had taken to write what was lost, on the same machine."""
 MOST_MIB = 400
 
 
@@ -24,5 +25,5 @@ async def test_what_was_lost_is_replayed_to_its_old_place_once_while_producers_w
     assert found.written_meanwhile > 0
     assert (found.missing, found.moved, found.twice, found.without_record) == (0, 0, 0, 0)
     assert found.sound
-    assert found.seconds < MOST_SECONDS
+    assert found.seconds < MOST_TIMES * found.filled_seconds
     assert found.peak_mib < MOST_MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from services.audit.note import signature_lines
 from services.audit.store import SignedHead
 from services.audit.witness import app
 from services.audit.witness.app import Witnesses
-from services.audit.witness.client import WitnessAwayError
+from services.audit.witness.client import LONGEST, HttpWitness, WitnessAwayError
 from services.audit.witness.config import WitnessConfig, WitnessesConfig
 from services.audit.witness.publisher import Publisher
 from services.kit.faults import Fault
@@ -278,6 +278,43 @@ async def test_two_trees_that_were_signed_halt_the_log(world: World, three: list
         world.sequencer._state, world.sequencer._asked = None, False
         with pytest.raises(HaltError, match="CHECKPOINTS_DIFFER"):
             await world.sequencer.step()
+
+
+ANSWERS = {
+    "redirects": b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+    "says too much": b"HTTP/1.1 200 OK\r\n\r\n" + bytes(LONGEST + 1),
+    "says too little": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+    "speaks something else": b"SSH-2.0-OpenSSH\r\n",
+    "hangs up": b"",
+}
+
+
+@pytest.mark.parametrize("how", [*ANSWERS, "drips"])
+async def test_a_witness_that_answers_otherwise_than_specified_is_away(how: str, world: World) -> None:
+    asked, ended = list[bytes](), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            asked.append(await reader.readuntil(b"\r\n"))
+            writer.write(ANSWERS.get(how, b"HTTP/1.1 200 OK\r\n\r\n"))
+            while how == "drips":
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        ended.set()
+
+    vkey = TestWitness(world.signer.verifier, world.clock).vkey
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = HttpWitness(WitnessConfig("w0", vkey, f"http://127.0.0.1:{port}", timeout=0.5))
+        with pytest.raises(WitnessAwayError):
+            await asyncio.wait_for(client.add_checkpoint(0, [], b"note"), 20)
+        await client.close()
+        await asyncio.wait_for(ended.wait(), 20)
+    assert asked == [b"POST /add-checkpoint HTTP/1.1\r\n"]
 
 
 async def test_a_witness_is_asked_over_tls_that_is_verified(world: World, tmp_path: Path) -> None:

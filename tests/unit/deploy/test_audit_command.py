@@ -32,7 +32,7 @@ def test_without_a_certificate_nothing_is_asked(tmp_path: Path, capsys: pytest.C
 def test_what_reads_the_whole_log_is_given_the_time_that_its_policy_gives() -> None:
     services = (reconciliation_pb2.DESCRIPTOR, "ReconciliationService"), (retention_pb2.DESCRIPTOR, "RetentionService")
     methods = {each.name: each for file, name in services for each in methods_of(file.services_by_name[name])}
-    long = {name: each.policy.within for name, each in methods.items() if each.policy.within is not None}
+    long = {name: each.policy.within for name, each in methods.items() if each.policy.within}
     assert long == dict.fromkeys(("reconcile", "preview_sweep"), operator_channel.LONG_SECONDS)
 
 

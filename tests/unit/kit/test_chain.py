@@ -127,7 +127,7 @@ async def test_a_store_is_waited_for_longer_where_the_policy_gives_time(bench: B
     async def read(_call: Call) -> None:
         waited.append(patience())
 
-    for given in (LIST, replace(LIST, policy=replace(LIST.policy, within=600.0))):
+    for given in (LIST, replace(LIST, policy=replace(LIST.policy, within=600))):
         await bench.run(bench.call(given), read)
     assert waited == [AWAITED, ALONE]
 

@@ -70,7 +70,7 @@ def test_a_method_without_a_policy_does_not_start() -> None:
         ({"audit": policy_pb2.AuditRule(effect=policy_pb2.EFFECT_WRITE)}, "no action"),
         ({"audit": policy_pb2.AuditRule(effect=policy_pb2.EFFECT_UNRECORDED)}, "no reason for keeping no record"),
         ({"within": Duration(seconds=600)}, "only operators wait so long"),
-        ({"subject": policy_pb2.SUBJECT_CUSTOMER, "callers": ["shop"]}, "customers come only through the edge"),
+        ({"subject": policy_pb2.SUBJECT_CUSTOMER, "callers": ["shop"]}, "customers come only by the edge"),
     ],
 )
 def test_a_policy_that_is_not_whole_does_not_start(change: dict[str, object], complaint: str) -> None:
