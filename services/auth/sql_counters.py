@@ -134,7 +134,7 @@ async def _apply(connection: AsyncConnection, changes: Sequence[_Change]) -> Non
     counts = dict(before)
     for change in changes:
         change.apply(counts)
-    changed = [{"name": name, "count": count} for name, count in counts.items() if count != before[name]]
+    changed = [{"name": name, "count": count} for name, count in counts.items() if count and count != before[name]]
     if changed:
         await connection.execute(_SET, changed)
     if any(not counts[name] for name in counts):

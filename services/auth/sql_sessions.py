@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, bindparam, exists, func, insert, select, update
+from sqlalchemy import Row, bindparam, cast, exists, func, insert, select, update
 
 from services.auth import tables as t
 from services.auth.revocations import Revocation
@@ -23,9 +23,10 @@ SESSIONS = select(t.sessions, t.activity.c.active_us).outerjoin_from(
 """Sessions with the activity that SQL holds of them."""
 _BY_ID = SESSIONS.where(t.sessions.c.session_id == bindparam("session_id"))
 _BY_TOKEN = SESSIONS.where(t.sessions.c.token_hash == bindparam("token_hash"))
-_STANDING = select(t.accounts.c.disabled_us).where(t.accounts.c.account_id == bindparam("account_id"))
-_STANDING = _STANDING.with_for_update(read=True)
-_INSERT = insert(t.sessions)
+_GIVEN = select(*(cast(bindparam(column.name), column.type) for column in t.sessions.c))
+_STANDING = (t.accounts.c.account_id == bindparam("account_id")) & t.accounts.c.disabled_us.is_(None)
+_INSERT = insert(t.sessions).from_select(list(t.sessions.c), _GIVEN.where(_STANDING).with_for_update(read=True))
+_INSERT = _INSERT.execution_options(preserve_rowcount=True)
 
 
 class SqlSessions:
@@ -37,14 +38,10 @@ class SqlSessions:
 
     async def insert(self, session: Session, token_hash: bytes) -> bool:
         """Insert a session; False when its account is disabled. Who disables it waits, and then finds the session."""
-        standing = await self._connection.execute(_STANDING, {"account_id": session.account_id})
-        if standing.scalar_one() is not None:
-            return False
         values = {"session_id": session.session_id, "account_id": session.account_id, "token_hash": token_hash}
         times = {"opened_us": microseconds(session.opened), "closes_us": microseconds(session.closes), "ended_us": None}
         how = {"amr": " ".join(session.amr), "device": session.device, "place": session.place}
-        await self._connection.execute(_INSERT, {**values, **times, **how})
-        return True
+        return (await self._connection.execute(_INSERT, {**values, **times, **how})).rowcount == 1
 
     async def by_token(self, token_hash: bytes) -> Session | None:
         """Return the session of a token, ended ones too."""

@@ -60,7 +60,9 @@ class Composer:
         return snapshot.build(
             {
                 snapshot.SECRET: [secrets.certificate(listeners.PUBLIC, inputs.chain, inputs.key)],
-                snapshot.CLUSTER: [clusters.cluster(one, domain) for one in self._upstreams],
+                snapshot.CLUSTER: [
+                    clusters.cluster(one, domain, self._config.envoy.credential_calls) for one in self._upstreams
+                ],
                 snapshot.ENDPOINTS: [
                     clusters.endpoints(one.name, inputs.endpoints[one.name]) for one in self._upstreams
                 ],

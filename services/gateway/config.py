@@ -84,6 +84,8 @@ class EnvoyConfig:
     trust_domain: str
     max_connections: int = 10_000
     max_heap_bytes: int = 1 << 30
+    credential_calls: int = 32
+    """How many calls of the credential class may be under way at once: no more than auth has places to hash in."""
     trusted_hops: int = 0
     admin_here: Path | None = None
     """The admin socket as the gateway sees it; absent, the gateway cannot ask Envoy where it listens."""

@@ -8,6 +8,7 @@ from services.kit.faults import (
     DEADLINE_EXCEEDED,
     INTERNAL,
     INVALID_ARGUMENT,
+    OVERLOADED,
     PERMISSION_DENIED,
     REVOCATION_UNKNOWN,
     SESSION_ENDED,
@@ -64,6 +65,7 @@ LOCAL_REPLIES = (
     LocalReply(UPGRADE_REQUIRED, 426),
     LocalReply(RATE_LIMITED, 429, retry=True),
     LocalReply(HEADERS_TOO_LARGE, 431),
+    LocalReply(OVERLOADED, 503, "upstream_reset_before_response_started{overflow", retry=True, wait=1),
     LocalReply(UNAVAILABLE, 503, retry=True, wait=1),
     LocalReply(DEADLINE_EXCEEDED, 504),
 )

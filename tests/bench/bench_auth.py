@@ -1,42 +1,35 @@
 """Sign-ins through auth's gRPC port, beside the hash alone on as many threads: what the rest of a sign-in costs.
 
-Over mTLS, in the service's own process, on SQLite; what the caller spends is on the same cores. Then renewals (the edge
-asks for one per session each 30 s), alone and while the hash pool is flooded.
+Over mTLS, in the service's own process, on SQLite; what the caller spends is on the same cores. Then more sign-ins at
+once than there are places, past the edge: what memory they take, and how many are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import secrets
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import quantiles
 
 from argon2 import PasswordHasher
 
-from deploy.cli.layout import REPOSITORY
 from services.auth.passwords import Parameters
-from tests.bench.flood import knock
-from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server
+from tests.integration.auth_stage import Edge, Mailbox, Stage, edge, highest_mib, mail_server, refusal
 from tests.support.limits import lift
 from tests.support.pki import Pki
 
 EMAIL = "anna@example.com"
 WORKERS = 2
 SIGN_INS = 120
-RENEWALS = 200
-FLOOD = 40
-FLOOD_SECONDS = 4.0
-"""Until the flood has begun and all places are taken."""
 PLACES = 34
 
 
 def run() -> dict[str, float]:
-    """Measure; per second, and milliseconds at the 99th percentile."""
+    """Measure; per second, and mebibytes."""
     with tempfile.TemporaryDirectory() as folder:
         return asyncio.run(_measure(Path(folder)))
 
@@ -51,34 +44,21 @@ async def _measure(folder: Path) -> dict[str, float]:
             async with edge(stage) as browser:
                 await browser.sign_up(EMAIL)
                 await browser.confirm(await mailbox.token(EMAIL))
-                return await _compare(browser, stage) | await _crowd(browser, stage)
+                return await _compare(browser) | await _crowd(browser, stage)
         finally:
             await stage.stop()
 
 
-async def _compare(browser: Edge, stage: Stage) -> dict[str, float]:
-    token = await browser.sign_in(EMAIL)
+async def _compare(browser: Edge) -> dict[str, float]:
+    await browser.sign_in(EMAIL)
     hashes, sign_ins = 0.0, 0.0
     for _ in range(3):  # in turn, so that both meet the same machine
         hashes += hashes_per_second(SIGN_INS // 3) / 3
         sign_ins += await _per_second(lambda: browser.sign_in(EMAIL), SIGN_INS // 3, at_once=8) / 3
-    alone = await _times(lambda: browser.renew(token), RENEWALS)
-    flood = [sys.executable, "-m", "tests.bench.flood", str(stage.folder), str(stage.port), str(FLOOD)]
-    flooding = await asyncio.create_subprocess_exec(*flood, cwd=REPOSITORY)
-    try:
-        await asyncio.sleep(FLOOD_SECONDS)
-        flooded = await _times(lambda: browser.renew(token), RENEWALS)
-    finally:
-        flooding.kill()
-        await flooding.wait()
     return {
         "hashes_alone_per_second": hashes,
         "sign_ins_per_second": sign_ins,
         "sign_ins_to_hashes_ratio": sign_ins / hashes,
-        "renewal_p50_ms": quantiles(alone, n=100)[49],
-        "renewal_p99_ms": quantiles(alone, n=100)[98],
-        "renewal_p99_in_a_flood_of_sign_ins_ms": quantiles(flooded, n=100)[98],
-        "flooded_to_alone_p99_ratio": quantiles(flooded, n=100)[98] / quantiles(alone, n=100)[98],
     }
 
 
@@ -117,10 +97,7 @@ async def _crowd(browser: Edge, stage: Stage) -> dict[str, float]:
     }
 
 
-async def _times(one: Callable[[], Awaitable[object]], count: int) -> list[float]:
-    times = []
-    for _ in range(count):
-        begun = time.perf_counter()
-        await one()
-        times.append((time.perf_counter() - begun) * 1000)
-    return times
+async def knock(browser: Edge) -> str:
+    """Try to sign in as somebody else each time: who has failed often in a row costs no hash."""
+    email = f"{secrets.token_hex(8)}@example.com"
+    return (await refusal(lambda: browser.sign_in(email, "not the password at all")))[1]

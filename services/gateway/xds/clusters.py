@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 IDENTITY, BUNDLE = "identity", "bundle"  # static secrets of the bootstrap: Envoy's own key never travels
 MIB = 1 << 20
+_LIMITS: Table = {"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096}
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 
@@ -26,12 +27,14 @@ class Upstream:
     grpc: bool = True
 
 
-def cluster(upstream: Upstream, trust_domain: str) -> Table:
-    """Return the cluster; its endpoints come by EDS."""
+def cluster(upstream: Upstream, trust_domain: str, credential_calls: int) -> Table:
+    """Return the cluster; its endpoints come by EDS. Routes of the credential class have the default priority."""
+    few = {**_LIMITS, "max_requests": credential_calls}
     return {
+        **connection(upstream, trust_domain),
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
-        **connection(upstream, trust_domain),
+        "circuit_breakers": {"thresholds": [few, {**_LIMITS, "priority": "HIGH"}]},
     }
 
 
@@ -43,9 +46,7 @@ def connection(upstream: Upstream, trust_domain: str) -> Table:
         "per_connection_buffer_limit_bytes": MIB,
         "transport_socket": extension("tls", _TLS, _tls(upstream, trust_domain)),
         "typed_extension_protocol_options": {_OPTIONS: typed(_OPTIONS, _protocol(grpc=upstream.grpc))},
-        "circuit_breakers": {
-            "thresholds": [{"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096}]
-        },
+        "circuit_breakers": {"thresholds": [_LIMITS]},
     }
 
 

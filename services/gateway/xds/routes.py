@@ -139,6 +139,8 @@ def not_found() -> Table:
 def _action(exposed: Exposed) -> Table:
     retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}  # nothing was sent: safe for every method
     action: Table = {"cluster": upstream_of(exposed).name, "retry_policy": retry}
+    if exposed.method.policy.rate is not RateClass.CREDENTIAL:
+        action["priority"] = "HIGH"  # it has limits and connections of its own: a flood of sign-ins does not fill them
     if exposed.method.policy.plain_http:
         return {**action, "timeout": "0s", "idle_timeout": f"{TRANSFER_IDLE_SECONDS}s"}
     longest = {"max_stream_duration": f"{STREAM_SECONDS}s"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.gateway import contracts, path_template
-from services.gateway.xds import filters, names, protos, routes
+from services.gateway.xds import clusters, filters, names, protos, routes
 from services.kit.policy import Effect, PolicyError, RateClass, Subject
 from tests.unit.gateway.house import PAGE
 
@@ -88,6 +88,17 @@ def test_each_route_is_limited_by_its_class_alone() -> None:
     for route in forwarded():
         one = EXPOSED[tuple(route["name"].split(" ", 1))]
         assert limits & set(route["typed_per_filter_config"]) == {filters.rate_filter(one.method.policy.rate)}
+
+
+def test_a_flood_of_sign_ins_fills_a_limit_of_its_own() -> None:
+    classes = {name: one.method.policy.rate for name, one in EXPOSED.items()}
+    first = [tuple(route["name"].split(" ", 1)) for route in forwarded() if "priority" not in route["route"]]
+    assert set(first) == {name for name, rate in classes.items() if rate is RateClass.CREDENTIAL}
+    assert ("POST", "/v1/session:signIn") in first
+    made = clusters.cluster(clusters.Upstream("auth", "auth"), "valv.example", credential_calls=7)
+    few, many = made["circuit_breakers"]["thresholds"]
+    assert (few.get("priority", "DEFAULT"), few["max_requests"]) == ("DEFAULT", 7)
+    assert (many["priority"], many["max_requests"]) == ("HIGH", 4096)
 
 
 def test_bytes_go_to_the_data_plane_unbuffered_and_without_an_end() -> None:
