@@ -14,6 +14,8 @@ from services.audit.checkpoints import SqlCheckpoints
 from services.audit.checks import LogChecks
 from services.audit.config import Config
 from services.audit.evidence.app import assemble
+from services.audit.evidence.requests import Requests
+from services.audit.evidence.sql_requests import SqlRequests
 from services.audit.handlers import ActivityHandlers, AppendHandlers, LogHandlers, ReceiptHandlers
 from services.audit.journal import Journal
 from services.audit.note import Signer
@@ -24,6 +26,7 @@ from services.audit.recovery.sql import SqlRecoveries
 from services.audit.retention.app import Remains, Retention, remains, retention
 from services.audit.scrub import Scrub
 from services.audit.search.app import search_handlers, searching
+from services.audit.search.tags import Tagging
 from services.audit.sequencer import Sequencer
 from services.audit.siem.app import exports
 from services.audit.signing import load_signer
@@ -101,11 +104,12 @@ async def build(config: Config, runtime: Runtime) -> Application:
     follower = await _follower(stores, keeping, runtime)
     storage = Storage(runtime, stores.outbox, stores.search(), OwnRecords(appender))
     evidence = assemble(storage, records, activity, journal, runtime)
+    requests = Requests(SqlRequests(database, clock), Tagging(keyring), sequencer)
 
     await journal.started()
     return Application(
         handlers={
-            **_handlers(appender, activity),
+            **_handlers(appender, requests, activity),
             **evidence.handlers,
             log_pb2.DESCRIPTOR.services_by_name["LogService"]: LogHandlers(heads, stores.tiles, vkey, keeping.minimum),
             **search_handlers(search, keyring, heads, activity, journal),
@@ -149,9 +153,9 @@ async def _follower(stores: _Stores, keeping: Retention, runtime: Runtime) -> Fo
     return made
 
 
-def _handlers(appender: Appender, activity: Activity) -> Handlers:
+def _handlers(appender: Appender, requests: Requests, activity: Activity) -> Handlers:
     return {
-        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender),
+        append_pb2.DESCRIPTOR.services_by_name["AppendService"]: AppendHandlers(appender, requests),
         activity_pb2.DESCRIPTOR.services_by_name["ActivityService"]: ActivityHandlers(activity),
         receipt_pb2.DESCRIPTOR.services_by_name["ReceiptService"]: ReceiptHandlers(activity),
     }

@@ -82,7 +82,8 @@ class Bodies:
             if len(records) % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)  # let others have a turn
             source = Source(producer, epoch, number)
-            records.append(await self._seal(event, source, tagger, erased=event.subject in erased, regaining=regaining))
+            record = await self._seal(event, source, tagger, erased=event.subject in erased, regaining=regaining)
+            records.append(replace(record, request=tagger.of_request(event.request) if event.request else None))
         return records
 
     async def _seal(self, event: Event, source: Source, tagger: Tagger, *, erased: bool, regaining: bool) -> Record:

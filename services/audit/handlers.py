@@ -9,6 +9,7 @@ from services.audit import wire
 from services.audit.activity import MAX_PAGE, Activity
 from services.audit.appender import Appender
 from services.audit.errors import LOG_PRUNED
+from services.audit.evidence.requests import Requests
 from services.audit.heads import CheckpointReader
 from services.audit.recovery.placing import Place
 from services.audit.retention.minimum import Minimum
@@ -23,6 +24,7 @@ from valv.audit.v1 import activity_pb2, append_pb2, log_pb2, receipt_pb2
 MAX_EVENTS = 512
 MAX_BYTES = 1 << 20
 MAX_RECEIPTS = 16
+MAX_REQUESTS = 1000
 _FORMS = {
     activity_pb2.DownloadActivityRequest.FORMAT_JSONL: ("application/jsonl", False),
     activity_pb2.DownloadActivityRequest.FORMAT_CSV: ("text/csv; charset=utf-8", False),
@@ -34,9 +36,9 @@ _OCTETS = "application/octet-stream"
 class AppendHandlers:
     """AppendService."""
 
-    def __init__(self, appender: Appender) -> None:
-        """Take the appender."""
-        self._appender = appender
+    def __init__(self, appender: Appender, requests: Requests) -> None:
+        """Take the appender, and what compares requests with the log."""
+        self._appender, self._requests = appender, requests
 
     async def append(self, request: append_pb2.AppendRequest, call: Call) -> append_pb2.AppendResponse:
         """Append a producer's next records."""
@@ -60,6 +62,15 @@ class AppendHandlers:
         if head is None:
             return append_pb2.GetHeadResponse()
         return append_pb2.GetHeadResponse(epoch=head.epoch, highest_number=head.highest)
+
+    async def find_unrecorded(
+        self, request: append_pb2.FindUnrecordedRequest, call: Call
+    ) -> append_pb2.FindUnrecordedResponse:
+        """Tell which requests no entry was made in."""
+        if len(request.request_ids) > MAX_REQUESTS:
+            raise Fault(INVALID_ARGUMENT, field="request_ids")
+        unrecorded = await self._requests.unrecorded(request.request_ids)
+        return append_pb2.FindUnrecordedResponse(request_ids=unrecorded)
 
 
 class ActivityHandlers:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, insert, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.audit.evidence.sql_requests import add_requests
 from services.audit.journal import Journal
 from services.audit.practices import owns
 from services.audit.recovery.sql_places import SqlPlaces, epoch_is
@@ -90,6 +91,7 @@ class SqlAppending(SqlPlaces):
         await self._keep_minimal(records, indexes)
         if places:
             await self._fill(producer, places)
+        await add_requests(self._connection, self._now_ms, {record.request for record in records})
         await replace_lines(self._connection, dict(zip(indexes, (record.tags for record in records), strict=True)))
         for index, record in zip(indexes, records, strict=True):
             await self._keep_said(producer, record, index)

@@ -102,6 +102,8 @@ class Record:
     standing: Standing = Standing.WHOLE
     tags: Tags | None = None
     """None when it is not found by what it says."""
+    request: int | None = None
+    """Tag of the request that it was made in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from services.audit.recovery.tables import recovery_tables
 from services.kit.erasure import erasure_table
 from services.kit.outbox import outbox_tables
 
-REVISION = "0011"
+REVISION = "0012"
 METADATA = MetaData()
 outbox_tables(METADATA)
 erasure_table(METADATA)
@@ -70,6 +70,13 @@ EVENT_INDEX = Table(
     Index("event_index_by_action", "action", "time_ms", "idx"),
     Index("event_index_by_object", "object", "time_ms", "idx"),
     Index("event_index_by_outcome", "outcome", "time_ms", "idx"),
+)
+REQUESTS = Table(
+    "recent_requests",
+    METADATA,
+    Column("period", Integer, primary_key=True, autoincrement=False),
+    Column("request", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 INDEX_STATE = Table(
     "index_state",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from services.gateway import assets, contracts, openapi
+from services.gateway.answered import Answered
 from services.gateway.authz import Authorizer, AuthSessions
 from services.gateway.checks import checks
 from services.gateway.composition import Composer
@@ -46,7 +47,8 @@ async def build(config: Config, runtime: Runtime) -> Application:
     state = RevocationState(runtime.clock, on_keys=lambda jwks: publisher.offer(jwks=jwks))
     auth = runtime.channels.get("auth")
     certificate = Certificate(config.public.certificate, config.public.key, publisher, runtime.log)
-    spans = Spans(_exporters(config))
+    answered = Answered(exposed, runtime.channels, runtime.clock, runtime.log, config.checks.at_least_every_seconds)
+    spans = Spans(_exporters(config), answered.take)
 
     def failed(status: str) -> None:
         runtime.log.warning("auth did not say whether a session lives", status=status)
@@ -64,7 +66,7 @@ async def build(config: Config, runtime: Runtime) -> Application:
         ),
         probes=(publisher.ready,),
         closers=(spans.close,),
-        checks=tuple(checks(config, doors, runtime.clock)),
+        checks=tuple(checks(config, doors, answered, runtime.clock)),
         found=ledger.found,
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from services.gateway.answered import Answered
     from services.gateway.config import Config
     from services.gateway.doors import Doors
     from services.kit.clock import Clock
@@ -29,7 +30,7 @@ _SECONDS = 5.0
 _MOST_BYTES = 1 << 20
 
 
-def checks(config: Config, doors: Doors, clock: Clock) -> Iterator[Check]:
+def checks(config: Config, doors: Doors, answered: Answered, clock: Clock) -> Iterator[Check]:
     """Yield the checks."""
     public = config.public
     edge = Edge(public.probe or public.names[0], public.host, public.ca_bundle, public.names[0])
@@ -38,6 +39,7 @@ def checks(config: Config, doors: Doors, clock: Clock) -> Iterator[Check]:
         return (await edge.certificate_ends() - clock.now()).days
 
     yield Check("gateway.doors", doors.answered)
+    yield Check("gateway.unrecorded_requests", answered.unrecorded)
     yield Check("gateway.edge_tls", edge.bits)
     yield Check("gateway.edge_certificate_days", days, config.checks.certificate_days)
     yield Check("gateway.edge_plain_http", edge.answers_in_clear)

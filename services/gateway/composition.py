@@ -55,17 +55,13 @@ class Composer:
         Raises:
             NotAllowedError: A part holds an extension that is not on the list.
         """
-        domain = self._config.envoy.trust_domain
-        public = self._config.public
+        envoy, public = self._config.envoy, self._config.public
+        names = [one.name for one in self._upstreams]
         return snapshot.build(
             {
                 snapshot.SECRET: [secrets.certificate(listeners.PUBLIC, inputs.chain, inputs.key)],
-                snapshot.CLUSTER: [
-                    clusters.cluster(one, domain, self._config.envoy.credential_calls) for one in self._upstreams
-                ],
-                snapshot.ENDPOINTS: [
-                    clusters.endpoints(one.name, inputs.endpoints[one.name]) for one in self._upstreams
-                ],
+                snapshot.CLUSTER: [clusters.cluster(one, envoy) for one in self._upstreams],
+                snapshot.ENDPOINTS: [clusters.endpoints(name, inputs.endpoints[name]) for name in names],
                 snapshot.EXTENSION: [keys.keys_filter(inputs.jwks, public.issuer)],
                 snapshot.LISTENER: [self._listener()],
                 snapshot.ROUTES: [routes.route_configuration(self._exposed, self._pages, public.names)],

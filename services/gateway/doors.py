@@ -52,10 +52,8 @@ async def _answers(address: str, secured: ssl.SSLContext | None) -> bool:
         try:
             writer.write(_GREETING)
             first = await asyncio.wait_for(reader.read(1), _SECONDS)
-        except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
-            return False
-        except TimeoutError:
-            return False  # it holds its tongue
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError, TimeoutError):
+            return False  # the last: it holds its tongue
         finally:
             writer.transport.abort()
     return bool(first) and not (secured is None and first[0] == _ALERT)

@@ -29,6 +29,7 @@ _WEAK = "ECDHE+AES128:AES128:@SECLEVEL=0"
 _HTTPS, _HTTP = 443, 80
 _AGE = re.compile(r"max-age *= *\"?([0-9]{1,12})\"?", re.IGNORECASE)
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -141,17 +142,13 @@ class Edge:
             return int(writer.get_extra_info("cipher")[2])
 
     @asynccontextmanager
-    async def _shaken(
-        self, context: ssl.SSLContext
-    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _shaken(self, context: ssl.SSLContext) -> AsyncIterator[_Streams]:
         async with _connected(*self._place(), ssl=context, server_hostname=self.name) as streams:
             yield streams
 
 
 @asynccontextmanager
-async def _connected(
-    host: str, port: int, **tls: Any
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _connected(host: str, port: int, **tls: Any) -> AsyncIterator[_Streams]:
     """Connect; hang up within a few seconds, whatever the other side does."""
     async with asyncio.timeout(_SECONDS):
         reader, writer = await asyncio.open_connection(host, port, **tls)

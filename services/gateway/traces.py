@@ -6,6 +6,7 @@ Envoy writes addresses of requests into its spans; what leaves here is names (ro
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
@@ -16,7 +17,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from services.gateway.contracts import EDGE_ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -31,16 +32,19 @@ _RESOURCE = Resource({"service.name": EDGE_ROLE, "service.namespace": "valv"})
 class Spans:
     """Takes what Envoy exports."""
 
-    def __init__(self, exporters: Sequence[SpanExporter]) -> None:
-        """Take where spans go; nowhere is fine, and Envoy is told so by silence."""
-        self._exporters = tuple(exporters)
+    def __init__(self, exporters: Sequence[SpanExporter], show: Callable[[Span], None]) -> None:
+        """Take where spans go, which may be nowhere, and whom each is shown to."""
+        self._exporters, self._show = tuple(exporters), show
 
     async def export(
         self, request: trace_service_pb2.ExportTraceServiceRequest
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         """Pass the spans on. Exporters may block, so they run off the loop."""
         sent = (span for group in request.resource_spans for scope in group.scope_spans for span in scope.spans)
-        spans = [_readable(span) for span, _ in zip(sent, range(MOST_SPANS), strict=False)]
+        spans = []
+        for span in islice(sent, MOST_SPANS):
+            self._show(span)
+            spans.append(_readable(span))
         for exporter in self._exporters:
             await asyncio.to_thread(exporter.export, spans)
         return trace_service_pb2.ExportTraceServiceResponse()

@@ -75,6 +75,7 @@ _TABLE = (
     *(Practice(f"{role}.outbox", "P5", period=10 * _MINUTE, seconds=300.0) for role in _STORED),
     *(Practice(f"{role}.statement", "P5", period=_DAY, seconds=900.0) for role in _STORED),
     Practice("audit.reconciliation", "P5", period=_DAY, seconds=900.0),
+    Practice("gateway.unrecorded_requests", "P5", period=10 * _MINUTE),
     Practice("audit.clock_skew", "P5", 5000, unit=Unit.MILLISECONDS, period=10 * _MINUTE),
     Practice("audit.retention_sweep", "P5", 2880, unit=Unit.MINUTES),
     *(Practice(f"{role}.clock", "P5", 1000, unit=Unit.MILLISECONDS) for role in _STORED),
@@ -96,7 +97,6 @@ _TABLE = (
     _days_left("gateway.edge_certificate_days"),
     *(_days_left(f"{role}.certificate_days") for role in _ALL),
     Practice("files.ciphertext_at_rest", "P13", seconds=300.0),
-    Practice("files.blobs_present", "P13", period=6 * _HOUR, seconds=1800.0),
-    Practice("files.orphaned_keys", "P13", period=6 * _HOUR, seconds=1800.0),
+    *(Practice(f"files.{each}", "P13", period=6 * _HOUR, seconds=1800) for each in ("blobs_present", "orphaned_keys")),
 )
 PRACTICES = MappingProxyType({practice.name: practice for practice in _TABLE})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,10 +16,12 @@ from deploy.cli.layout import REPOSITORY
 from deploy.cli.practices import BROKEN
 from services.kit.practices import PRACTICES
 from tests.support.live import Live
-from tests.support.person import Person, eventually
+from tests.support.person import Person, eventually, newcomer
+from tests.support.shopping import Shopper, add_card
 
 SOON_SECONDS = 90
 CARD = "5555 5555 5555 4444"
+UNRECORDED = "gateway.unrecorded_requests"
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +87,52 @@ def test_a_card_number_in_a_log_breaks_the_promise_raises_an_alert_and_heals(hur
         return (found["state"] == "STATE_KEPT" and "alertTime" not in found) or None
 
     assert eventually(healed, SOON_SECONDS)
+
+
+def compared(live: Live) -> list[tuple[int, int]]:
+    """Return how many requests the gateway compared with the log each time, and how many the log lacked."""
+    lines = (json.loads(line) for line in live.log("gateway").splitlines() if "requests compared with the log" in line)
+    return [(line["count"], line["number"]) for line in lines]
+
+
+@pytest.mark.clause("P5", "PCI DSS 10.3.4")
+def test_what_people_do_in_a_day_lacks_nowhere(hurried: Live) -> None:
+    before = sum(count for count, _ in compared(hurried))
+    person = newcomer(hurried)
+    stored = person.upload("a", b"x" * (3 << 20))
+    path = f"/v1/files/{stored['fileId']}/content"
+    assert person.http.get(path).status_code == 200
+    assert person.http.get(path, headers={"Range": "bytes=1-2"}).status_code == 206
+    add_card(person, CARD)
+    Shopper(person).buy()
+    person.activities()
+    person.http.delete(f"/v1/files/{stored['fileId']}").raise_for_status()
+    person.http.post("/v1/session:signOut", json={}).raise_for_status()
+
+    def all_found() -> bool | None:
+        counts = compared(hurried)
+        return (sum(count for count, _ in counts) - before >= 10 and counts[-1][1] == 0) or None
+
+    assert eventually(all_found, SOON_SECONDS)
+    assert checks(hurried)[UNRECORDED]["state"] == "STATE_KEPT"
+
+
+@pytest.mark.clause("P5", "PCI DSS 10.3.4")
+def test_a_record_that_somebody_takes_out_of_an_outbox_is_missed(hurried: Live) -> None:
+    person = newcomer(hurried)
+    hurried.terminate("audit")
+    waits = hurried.log("files").count("relay waits")
+    eventually(lambda: hurried.log("files").count("relay waits") > waits or None, SOON_SECONDS)
+    listed = person.http.get("/v1/files")
+    assert listed.status_code == 200
+    request = listed.headers["x-request-id"].encode()
+    with closing(sqlite3.connect(hurried.layout.data / "files" / "files.db")) as outbox, outbox:
+        gone = outbox.execute("DELETE FROM outbox WHERE number IS NULL AND instr(event, ?)", (request,)).rowcount
+    assert gone == 1
+    hurried.start_one("audit")
+
+    def missed() -> dict[str, Any] | None:
+        found = checks(hurried)[UNRECORDED]
+        return found if found["state"] == "STATE_BROKEN" else None
+
+    assert eventually(missed, SOON_SECONDS)["measured"] == "1"

@@ -145,6 +145,9 @@ class Audit:
 
     def __init__(self) -> None:
         self.events: list[event_pb2.Event] = []
+        self.found: dict[str, event_pb2.Details] = {}
+        self.asked: set[str] = set()
+        self.holds_requests = True
         self.epochs: list[tuple[str, str, int]] = []
         self.head = ("epo_before", 7)
 
@@ -155,6 +158,7 @@ class Audit:
         last = request.first_number + len(request.events) - 1
         events = [event_pb2.Event.FromString(event) for event in request.events[held + 1 - request.first_number :]]
         self.head = (request.epoch, max(held, last))
+        self.found |= {event.object.id: event.details for event in events if event.action == CHECK_ACTION}
         told = [event for event in events if event.action != CHECK_ACTION]  # live checks come when they like
         self.events += told
         if told:
@@ -163,6 +167,13 @@ class Audit:
 
     async def get_head(self, request: append_pb2.GetHeadRequest, _call: Call) -> append_pb2.GetHeadResponse:
         return append_pb2.GetHeadResponse(epoch=self.head[0], highest_number=self.head[1])
+
+    async def find_unrecorded(
+        self, request: append_pb2.FindUnrecordedRequest, call: Call
+    ) -> append_pb2.FindUnrecordedResponse:
+        assert call.peer.role == "gateway"
+        self.asked |= set(request.request_ids)
+        return append_pb2.FindUnrecordedResponse(request_ids=() if self.holds_requests else request.request_ids)
 
     async def get_checkpoint(self, request: log_pb2.GetCheckpointRequest, _call: Call) -> httpbody_pb2.HttpBody:
         return httpbody_pb2.HttpBody(content_type="text/plain", data=b"checkpoint")

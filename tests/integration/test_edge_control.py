@@ -75,7 +75,7 @@ class Control:
         )
         Certificate(config.public.certificate, config.public.key, self.publisher, log).look()
         authorizer = Authorizer(AuthSessions(self.channels.get("auth"), print))
-        services = EnvoyServices(self.ads, authorizer, Spans(()), config.tls.trust_domain, log)
+        services = EnvoyServices(self.ads, authorizer, Spans((), lambda _: None), config.tls.trust_domain, log)
         chain = Chain(stage.clock, log, None, None, None, 64)
         self.server = Server(chain, self.tls, stage.ids, max_calls=64)
         self.server.add({}, (services,))

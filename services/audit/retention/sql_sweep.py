@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.audit.evidence.sql_requests import forget_requests
 from services.audit.journal import Journal
 from services.audit.retention.holds import Hold
 from services.audit.retention.minimum import SAID_AGAIN, Said
@@ -149,7 +150,8 @@ class SqlSweep:
         return Said(*row) if row is not None else None
 
     async def finish(self, now: datetime) -> None:
-        """Keep that the sweep is done, and record it with its counts."""
+        """Forget which requests of earlier days have entries; keep that the sweep is done, and record it."""
+        await forget_requests(self._database, milliseconds(now))
         async with self._database.write() as connection:
             row = (await connection.execute(select(_R.cooled, _R.expired))).one()
             values = {"swept_ms": milliseconds(now), "cooled": 0, "expired": 0}

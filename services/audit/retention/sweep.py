@@ -97,7 +97,7 @@ class Store(Protocol):
         """Raise the minimum index to all that has expired before the first entry that was kept; say it now and then."""
 
     async def finish(self, now: datetime) -> None:
-        """Keep that the sweep is done, and record it with its counts."""
+        """Forget which requests of earlier days have entries; keep that the sweep is done, and record it."""
 
     async def shred(self, month: str) -> None:
         """Record that a month's key is about to be destroyed."""

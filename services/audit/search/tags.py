@@ -22,6 +22,7 @@ OWNER = f"valv-index-{VERSION}"
 """Owner of the key."""
 _DERIVE = "valv/audit/index/v1/"
 _TAG_BYTES = 8
+_REQUEST = "request"
 _FEW = {"kind", "action", "area", "outcome"}
 """Fields whose words come again and again."""
 _REMEMBERED = 4096
@@ -47,7 +48,9 @@ class Tagger:
 
     def __init__(self, key: bytes) -> None:
         """Take the index key."""
-        self._keys = {name: HKDFExpand(SHA256(), 32, (_DERIVE + name).encode()).derive(key) for name in FIELDS}
+        self._keys = {
+            name: HKDFExpand(SHA256(), 32, (_DERIVE + name).encode()).derive(key) for name in (*FIELDS, _REQUEST)
+        }
         self._known: dict[tuple[str, str], int] = {}
 
     def of(self, event: Event) -> Tags:
@@ -57,6 +60,10 @@ class Tagger:
     def wanted(self, terms: Terms) -> dict[str, int]:
         """Return the tags that an event has if it answers the filter."""
         return {name: self._tag(name, word) for name, word in terms.words.items()}
+
+    def of_request(self, request: str) -> int:
+        """Return the tag of a request id: no field of the index, but kept for a while (`evidence.requests`)."""
+        return self._made(_REQUEST, request)
 
     def _tag(self, name: str, word: str) -> int:
         if name not in _FEW:

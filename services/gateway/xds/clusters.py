@@ -11,6 +11,8 @@ from services.gateway.xds.protos import Table, extension, typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from services.gateway.config import EnvoyConfig
+
 IDENTITY, BUNDLE = "identity", "bundle"  # static secrets of the bootstrap: Envoy's own key never travels
 MIB = 1 << 20
 _LIMITS: Table = {"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096}
@@ -27,11 +29,11 @@ class Upstream:
     grpc: bool = True
 
 
-def cluster(upstream: Upstream, trust_domain: str, credential_calls: int) -> Table:
+def cluster(upstream: Upstream, envoy: EnvoyConfig) -> Table:
     """Return the cluster; its endpoints come by EDS. Routes of the credential class have the default priority."""
-    few = {**_LIMITS, "max_requests": credential_calls}
+    few = {**_LIMITS, "max_requests": envoy.credential_calls}
     return {
-        **connection(upstream, trust_domain),
+        **connection(upstream, envoy.trust_domain),
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
         "circuit_breakers": {"thresholds": [few, {**_LIMITS, "priority": "HIGH"}]},

@@ -12,7 +12,7 @@ import pytest
 from services.gateway import contracts, path_template
 from services.gateway.xds import clusters, filters, names, protos, routes
 from services.kit.policy import Effect, PolicyError, RateClass, Subject
-from tests.unit.gateway.house import PAGE
+from tests.unit.gateway.house import PAGE, config
 
 EXPOSED = {(one.binding.verb, one.binding.path): one for one in contracts.exposed()}
 DISABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -95,7 +95,8 @@ def test_a_flood_of_sign_ins_fills_a_limit_of_its_own() -> None:
     first = [tuple(route["name"].split(" ", 1)) for route in forwarded() if "priority" not in route["route"]]
     assert set(first) == {name for name, rate in classes.items() if rate is RateClass.CREDENTIAL}
     assert ("POST", "/v1/session:signIn") in first
-    made = clusters.cluster(clusters.Upstream("auth", "auth"), "valv.example", credential_calls=7)
+    envoy = replace(config("valv.example").envoy, credential_calls=7)
+    made = clusters.cluster(clusters.Upstream("auth", "auth"), envoy)
     few, many = made["circuit_breakers"]["thresholds"]
     assert (few.get("priority", "DEFAULT"), few["max_requests"]) == ("DEFAULT", 7)
     assert (many["priority"], many["max_requests"]) == ("HIGH", 4096)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from valv.options.v1 import policy_pb2 as valv_dot_options_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/audit/v1/append.proto\x12\rvalv.audit.v1\x1a\x1cvalv/options/v1/policy.proto\"Y\n\rAppendRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x13\n\x0bpredecessor\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_number\x18\x03 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x04 \x03(\x0c\"(\n\x0e\x41ppendResponse\x12\x16\n\x0ehighest_number\x18\x01 \x01(\x04\"7\n\x0eGetHeadRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x16\n\x0eshipped_number\x18\x02 \x01(\x04\"8\n\x0fGetHeadResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x16\n\x0ehighest_number\x18\x02 \x01(\x04\x32\xad\x02\n\rAppendService\x12\x8f\x01\n\x06\x41ppend\x12\x1c.valv.audit.v1.AppendRequest\x1a\x1d.valv.audit.v1.AppendResponse\"H\xca\xda\x18\x44\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*\x18\x10\x03\x1a\x14it is the log itself\x12\x89\x01\n\x07GetHead\x12\x1d.valv.audit.v1.GetHeadRequest\x1a\x1e.valv.audit.v1.GetHeadResponse\"?\xca\xda\x18;\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*\x0f\x10\x03\x1a\x0b\x63ounts onlyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avalv/audit/v1/append.proto\x12\rvalv.audit.v1\x1a\x1cvalv/options/v1/policy.proto\"Y\n\rAppendRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x13\n\x0bpredecessor\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_number\x18\x03 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x04 \x03(\x0c\"(\n\x0e\x41ppendResponse\x12\x16\n\x0ehighest_number\x18\x01 \x01(\x04\"7\n\x0eGetHeadRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x16\n\x0eshipped_number\x18\x02 \x01(\x04\"8\n\x0fGetHeadResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x16\n\x0ehighest_number\x18\x02 \x01(\x04\",\n\x15\x46indUnrecordedRequest\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t\"-\n\x16\x46indUnrecordedResponse\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t2\xf6\x03\n\rAppendService\x12\x8f\x01\n\x06\x41ppend\x12\x1c.valv.audit.v1.AppendRequest\x1a\x1d.valv.audit.v1.AppendResponse\"H\xca\xda\x18\x44\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*\x18\x10\x03\x1a\x14it is the log itself\x12\x89\x01\n\x07GetHead\x12\x1d.valv.audit.v1.GetHeadRequest\x1a\x1e.valv.audit.v1.GetHeadResponse\"?\xca\xda\x18;\n\x04\x61uth\n\x05\x66iles\n\x07\x62illing\n\x05\x61udit\n\x07gateway\x10\x04 \x05*\x0f\x10\x03\x1a\x0b\x63ounts only\x12\xc6\x01\n\x0e\x46indUnrecorded\x12$.valv.audit.v1.FindUnrecordedRequest\x1a%.valv.audit.v1.FindUnrecordedResponse\"g\xca\xda\x18\x63\n\x07gateway\x10\x04 \x05*T\x10\x03\x1aPtells which of the ids the caller has are not held, and nothing about the othersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDSERVICE'].methods_by_name['Append']._serialized_options = b'\312\332\030D\n\004auth\n\005files\n\007billing\n\005audit\n\007gateway\020\004 \005*\030\020\003\032\024it is the log itself'
   _globals['_APPENDSERVICE'].methods_by_name['GetHead']._loaded_options = None
   _globals['_APPENDSERVICE'].methods_by_name['GetHead']._serialized_options = b'\312\332\030;\n\004auth\n\005files\n\007billing\n\005audit\n\007gateway\020\004 \005*\017\020\003\032\013counts only'
+  _globals['_APPENDSERVICE'].methods_by_name['FindUnrecorded']._loaded_options = None
+  _globals['_APPENDSERVICE'].methods_by_name['FindUnrecorded']._serialized_options = b'\312\332\030c\n\007gateway\020\004 \005*T\020\003\032Ptells which of the ids the caller has are not held, and nothing about the others'
   _globals['_APPENDREQUEST']._serialized_start=75
   _globals['_APPENDREQUEST']._serialized_end=164
   _globals['_APPENDRESPONSE']._serialized_start=166
@@ -44,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHEADREQUEST']._serialized_end=263
   _globals['_GETHEADRESPONSE']._serialized_start=265
   _globals['_GETHEADRESPONSE']._serialized_end=321
-  _globals['_APPENDSERVICE']._serialized_start=324
-  _globals['_APPENDSERVICE']._serialized_end=625
+  _globals['_FINDUNRECORDEDREQUEST']._serialized_start=323
+  _globals['_FINDUNRECORDEDREQUEST']._serialized_end=367
+  _globals['_FINDUNRECORDEDRESPONSE']._serialized_start=369
+  _globals['_FINDUNRECORDEDRESPONSE']._serialized_end=414
+  _globals['_APPENDSERVICE']._serialized_start=417
+  _globals['_APPENDSERVICE']._serialized_end=919
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class AppendServiceStub:
                 request_serializer=valv_dot_audit_dot_v1_dot_append__pb2.GetHeadRequest.SerializeToString,
                 response_deserializer=valv_dot_audit_dot_v1_dot_append__pb2.GetHeadResponse.FromString,
                 _registered_method=True)
+        self.FindUnrecorded = channel.unary_unary(
+                '/valv.audit.v1.AppendService/FindUnrecorded',
+                request_serializer=valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedRequest.SerializeToString,
+                response_deserializer=valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedResponse.FromString,
+                _registered_method=True)
 
 
 class AppendServiceServicer:
@@ -67,6 +72,14 @@ class AppendServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindUnrecorded(self, request, context):
+        """Tells which of the requests that the edge saw answered no entry of the last
+        two days names. Says nothing while the log regains what a restore lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AppendServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +92,11 @@ def add_AppendServiceServicer_to_server(servicer, server):
                     servicer.GetHead,
                     request_deserializer=valv_dot_audit_dot_v1_dot_append__pb2.GetHeadRequest.FromString,
                     response_serializer=valv_dot_audit_dot_v1_dot_append__pb2.GetHeadResponse.SerializeToString,
+            ),
+            'FindUnrecorded': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindUnrecorded,
+                    request_deserializer=valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedRequest.FromString,
+                    response_serializer=valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +154,33 @@ class AppendService:
             '/valv.audit.v1.AppendService/GetHead',
             valv_dot_audit_dot_v1_dot_append__pb2.GetHeadRequest.SerializeToString,
             valv_dot_audit_dot_v1_dot_append__pb2.GetHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindUnrecorded(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/valv.audit.v1.AppendService/FindUnrecorded',
+            valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedRequest.SerializeToString,
+            valv_dot_audit_dot_v1_dot_append__pb2.FindUnrecordedResponse.FromString,
             options,
             channel_credentials,
             insecure,

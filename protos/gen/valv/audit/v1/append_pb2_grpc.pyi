@@ -40,6 +40,10 @@ class AppendServiceStub:
     """
     GetHead: _grpc.UnaryUnaryMultiCallable[_append_pb2.GetHeadRequest, _append_pb2.GetHeadResponse]
     """Tells the highest number held of the calling producer."""
+    FindUnrecorded: _grpc.UnaryUnaryMultiCallable[_append_pb2.FindUnrecordedRequest, _append_pb2.FindUnrecordedResponse]
+    """Tells which of the requests that the edge saw answered no entry of the last
+    two days names. Says nothing while the log regains what a restore lost.
+    """
 
 @_typing.type_check_only
 class AppendServiceAsyncStub(AppendServiceStub):
@@ -53,6 +57,10 @@ class AppendServiceAsyncStub(AppendServiceStub):
     """
     GetHead: _aio.UnaryUnaryMultiCallable[_append_pb2.GetHeadRequest, _append_pb2.GetHeadResponse]  # type: ignore[assignment]
     """Tells the highest number held of the calling producer."""
+    FindUnrecorded: _aio.UnaryUnaryMultiCallable[_append_pb2.FindUnrecordedRequest, _append_pb2.FindUnrecordedResponse]  # type: ignore[assignment]
+    """Tells which of the requests that the edge saw answered no entry of the last
+    two days names. Says nothing while the log regains what a restore lost.
+    """
 
 class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes records from the producers' outboxes. Internal."""
@@ -75,5 +83,15 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_append_pb2.GetHeadResponse, _abc.Awaitable[_append_pb2.GetHeadResponse]]:
         """Tells the highest number held of the calling producer."""
+
+    @_abc_1.abstractmethod
+    def FindUnrecorded(
+        self,
+        request: _append_pb2.FindUnrecordedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_append_pb2.FindUnrecordedResponse, _abc.Awaitable[_append_pb2.FindUnrecordedResponse]]:
+        """Tells which of the requests that the edge saw answered no entry of the last
+        two days names. Says nothing while the log regains what a restore lost.
+        """
 
 def add_AppendServiceServicer_to_server(servicer: AppendServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

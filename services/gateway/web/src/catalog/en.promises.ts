@@ -32,6 +32,7 @@ export const promises = {
   "check.outbox": "Records lost, changed or slipped in on their way to the log",
   "check.statement": "Numbers missing among the records that were sent",
   "check.reconciliation": "Services whose records and whose log disagree",
+  "check.unrecorded_requests": "Answered requests without a record in the log (best effort)",
   "check.gaps": "Records missing from the log",
   "check.checkpoint_age": "Longest wait for a signature",
   "check.tree_intact": "Parts of the log that are not as they were signed",

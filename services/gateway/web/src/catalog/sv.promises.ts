@@ -34,6 +34,7 @@ export const promises: Readonly<Record<keyof typeof en, string>> = {
   "check.outbox": "Poster som tappats, ändrats eller smugits in på väg till loggen",
   "check.statement": "Nummer som saknas bland de poster som skickats",
   "check.reconciliation": "Tjänster vars poster och logg inte stämmer överens",
+  "check.unrecorded_requests": "Besvarade anrop utan post i loggen (efter bästa förmåga)",
   "check.gaps": "Poster som saknas i loggen",
   "check.checkpoint_age": "Längsta väntan på en signatur",
   "check.tree_intact": "Delar av loggen som inte är som när de signerades",
