@@ -30,7 +30,7 @@ from tests.bench.bench_files import copy
 from tests.support.live import Live
 from tests.support.person import Person, newcomer
 
-SIGN_INS = 120
+SIGN_INS = 400
 CUSTOMERS = 12
 REQUESTS = 1000
 MEGABYTES = 256
