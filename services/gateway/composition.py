@@ -84,8 +84,7 @@ class Composer:
 
 def upstreams(exposed: Sequence[Exposed]) -> tuple[Upstream, ...]:
     """Return the clusters that the routes need, by name."""
-    found = {routes.upstream_of(one).name: routes.upstream_of(one) for one in exposed}
-    return tuple(found[name] for name in sorted(found))
+    return tuple(sorted({routes.upstream_of(one) for one in exposed}, key=lambda one: one.name))
 
 
 def descriptor_set(exposed: Sequence[Exposed]) -> bytes:
