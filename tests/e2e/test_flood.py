@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -12,7 +10,7 @@ import pytest
 from services.auth.config import PasswordsConfig
 from services.gateway.config import EnvoyConfig
 from tests.support.live import Live
-from tests.support.person import newcomer
+from tests.support.person import eventually, newcomer
 
 PEOPLE = 100
 
@@ -33,9 +31,8 @@ def test_what_comes_beyond_the_places_is_told_to_come_back_by_the_edge(live: Liv
         details = {detail["@type"].rpartition(".")[2]: detail for detail in answer.json()["details"]}
         assert details["ErrorInfo"]["reason"] == "OVERLOADED"
         assert (answer.headers["retry-after"], details["RetryInfo"]["retryDelay"]) == ("1", "1s")
-    lines = (live.layout.logs / "envoy-access.log").read_text("utf-8").splitlines()
-    shed = Counter(call["flags"] for call in map(json.loads, lines) if call["status"] == 503)
-    assert shed["UO"] >= sum(answer.status_code == 503 for answer in answers)  # none of them cost auth anything
+    refused = sum(answer.status_code == 503 for answer in answers)
+    eventually(lambda: _shed(live) >= refused or None)  # by Envoy alone: none of them cost auth anything
 
 
 def test_the_edge_lets_no_more_through_than_auth_has_places_for() -> None:
@@ -45,3 +42,8 @@ def test_the_edge_lets_no_more_through_than_auth_has_places_for() -> None:
 def _knock(client: httpx.Client, number: int) -> httpx.Response:
     body = {"email": f"nobody-{number}@example.com", "password": "not the password at all"}
     return client.post("/v1/session:signIn", json=body)
+
+
+def _shed(live: Live) -> int:
+    """How many calls Envoy's log, which it writes once a second, says that it had no place for."""
+    return (live.layout.logs / "envoy-access.log").read_text("utf-8").count('"flags":"UO"')
