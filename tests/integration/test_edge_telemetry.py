@@ -64,6 +64,7 @@ async def test_a_request_that_a_service_answered_and_did_not_record_is_found(tmp
         wanted = {answer.headers["x-request-id"] for answer in answers}
         await _until(lambda: wanted <= stage.audit.asked)
         assert stage.audit.asked == wanted
+        await _until(lambda: UNRECORDED in stage.audit.found)
         assert stage.audit.found[UNRECORDED].state == "kept"
         stage.audit.holds_requests = False
         async with stage.client(headers={"valv-session": "tok"}) as client:
